@@ -1,0 +1,89 @@
+"""From a name in params.yaml to a class: the file name is the component's name.
+
+Nothing is imported until it is asked for, so that a Gaussian lineage never loads torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from functools import cache
+from typing import Any, Literal
+
+from dwindle.errors import BadInput, nearest
+
+__all__ = ["ROOMS", "Room", "about", "component", "name_of", "names"]
+
+Room = Literal["families", "sources", "regimes", "curators", "metrics"]
+ROOMS: tuple[Room, ...] = ("families", "sources", "regimes", "curators", "metrics")
+
+_OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+@cache
+def names(room: Room) -> tuple[str, ...]:
+    """Return the names of all components of a room, in order."""
+    package = importlib.import_module(f"dwindle.{room}")
+    if room == "regimes":
+        return tuple(sorted(_snake(name) for name in package.__all__))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def component(room: Room, name: str) -> type[Any]:
+    """Return the class of a component.
+
+    Args:
+        room: which kind of component.
+        name: its file name, or `my_package.my_module:MyClass` for one outside dwindle.
+
+    Raises:
+        BadInput: naming the nearest known name, or what is wrong with the outside module.
+    """
+    if ":" in name:
+        return _outside(name)
+    if name not in names(room):
+        raise BadInput(f"unknown {room[:-1] if room != 'families' else 'family'} '{name}'{nearest(name, names(room))}")
+    module = importlib.import_module(f"dwindle.{room}" if room == "regimes" else f"dwindle.{room}.{name}")
+    found: type[Any] = getattr(module, _camel(name))
+    return found
+
+
+def _outside(name: str) -> type[Any]:
+    if not _OUTSIDE.fullmatch(name):
+        raise BadInput(f"'{name}': an outside component is named my_package.my_module:MyClass")
+    module_name, _, class_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the user's module raises is the user's answer
+        raise BadInput(f"'{name}': importing {module_name} failed: {type(error).__name__}: {error}") from error
+    found = getattr(module, class_name, None)
+    if not inspect.isclass(found):
+        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        raise BadInput(f"'{name}': {module_name} has no class {class_name}{nearest(class_name, classes)}")
+    return found
+
+
+def name_of(instance: object) -> str:
+    """Return the name under which params.yaml finds this component's class."""
+    kind = type(instance)
+    package, _, module = kind.__module__.rpartition(".")
+    if kind.__module__ == "dwindle.regimes":
+        return _snake(kind.__name__)
+    if package.startswith("dwindle."):
+        return module
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def about(kind: type[Any]) -> str:
+    """Return the first sentence of a component's docstring."""
+    return (inspect.getdoc(kind) or "").partition("\n")[0]

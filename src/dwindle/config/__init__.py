@@ -1,0 +1,1 @@
+"""From params.yaml and `key=value` overrides to frozen recipes, with every mistake found before anything is written."""

@@ -1,0 +1,177 @@
+"""Recipes: everything that determines a lineage, frozen, with a digest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from dwindle.components import ROOMS, Room, component, name_of, names
+from dwindle.config.reading import KeyPath
+from dwindle.config.schema import Problems, build, convert, expected, schema, settings_of
+from dwindle.contracts import FRESH, Curator, Family, Metric, Regime, Source, Within
+from dwindle.data.manifest import digest_of
+from dwindle.errors import BadInput, nearest
+from dwindle.samplers import Sampler
+
+__all__ = ["LINEAGE_NAME", "PARTS", "Recipe", "fresh_rows", "recipe_from"]
+
+LINEAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+Restart = Literal["cold", "warm"]
+
+PARTS: dict[str, Any] = {
+    "seed": Annotated[int, Within(low=0, high=2**63 - 1)],
+    "chains": Annotated[int, Within(low=1, high=1_000_000, unit="chains")],
+    "budget": Annotated[int, Within(low=2, high=1_000_000_000, unit="rows")],
+    "threads": Annotated[int, Within(low=1, high=256, unit="threads")],
+    "restart": Restart,
+}
+"""The settings of a recipe that are not components."""
+
+_SINGLE: dict[str, Room] = {"source": "sources", "family": "families", "regime": "regimes"}
+_SEVERAL: dict[str, Room] = {"curators": "curators", "metrics": "metrics"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a lineage but its name and how far it has grown.
+
+    Args:
+        seed: root seed.
+        chains: independent replicates, the unit of statistics.
+        budget: real rows of the anchor, and rows that a generation may train on.
+        threads: threads of the numerical libraries; other threads give other bits.
+        restart: where training starts: `cold` (anew) or `warm` (from the parent).
+        source: where real rows come from.
+        family: which kind of model.
+        regime: what trains generation t >= 1.
+        sampler: how models are sampled.
+        curators: judges of the new rows, in order.
+        metrics: what is measured.
+    """
+
+    seed: int
+    chains: int
+    budget: int
+    threads: int
+    restart: Restart
+    source: Source
+    family: Family
+    regime: Regime
+    sampler: Sampler
+    curators: tuple[Curator, ...]
+    metrics: tuple[Metric, ...]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The recipe as plain data, defaults included: what its digest is taken of and what plan.yaml stores."""
+        plain: dict[str, Any] = {key: getattr(self, key) for key in PARTS}
+        plain |= {key: described(getattr(self, key)) for key in _SINGLE}
+        plain |= {key: [described(item) for item in getattr(self, key)] for key in _SEVERAL}
+        return plain | {"sampler": settings_of(self.sampler)}
+
+    @cached_property
+    def digest(self) -> str:
+        """The recipe digest."""
+        return digest_of(self.settings)
+
+
+def described(instance: object) -> dict[str, Any]:
+    """Return a component as params.yaml would write it, every setting spelled out."""
+    return {"name": name_of(instance), **settings_of(instance)}
+
+
+def fresh_rows(regime: Regime, generation: int, budget: int) -> int:
+    """Return how many new real rows a chain needs at generation t."""
+    return 0 if generation == 0 else regime.asks(generation, budget=budget).get(FRESH, 0)
+
+
+def recipe_from(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> Recipe | None:
+    """Build a recipe from plain data, or note everything that is wrong and return None."""
+    before = len(problems)
+    for key in data:
+        if key not in {*PARTS, *_SINGLE, *_SEVERAL, "sampler"}:
+            problems.add((*path, key), data[key], f"unknown key{_advice(key)}")
+    for key in (*PARTS, *_SINGLE):
+        if key not in data:
+            problems.append(f"{problems.document.place((*path, key))}: missing")
+    if len(problems) > before:
+        return None
+    parts: dict[str, Any] = {key: convert(PARTS[key], data[key], (*path, key), problems) for key in PARTS}
+    parts |= {key: _component(room, data[key], (*path, key), problems) for key, room in _SINGLE.items()}
+    parts |= {key: _components(room, data.get(key), (*path, key), problems) for key, room in _SEVERAL.items()}
+    sampler = data.get("sampler") or {}
+    if isinstance(sampler, Mapping):
+        parts["sampler"] = build(Sampler, sampler, (*path, "sampler"), problems)
+    else:
+        problems.add((*path, "sampler"), sampler, f"expected a mapping of {', '.join(schema(Sampler))}")
+    if len(problems) > before:
+        return None
+    recipe = Recipe(**parts)
+    _agree(recipe, path, problems)
+    return recipe if len(problems) == before else None
+
+
+def _component(room: Room, data: Any, path: KeyPath, problems: Problems) -> Any:
+    reference = {"name": data} if isinstance(data, str) else data
+    if not isinstance(reference, Mapping) or not isinstance(reference.get("name"), str):
+        problems.add(path, data, f"expected a name, or a mapping with a name; known: {', '.join(names(room))}")
+        return None
+    try:
+        kind = component(room, reference["name"])
+    except BadInput as error:
+        problems.add((*path, "name") if isinstance(data, Mapping) else path, reference["name"], str(error))
+        return None
+    return build(kind, {key: value for key, value in reference.items() if key != "name"}, path, problems)
+
+
+def _components(room: Room, data: Any, path: KeyPath, problems: Problems) -> tuple[Any, ...]:
+    if data is None:
+        return ()
+    if not isinstance(data, list):
+        problems.add(path, data, f"expected a list of names; known: {', '.join(names(room))}")
+        return ()
+    return tuple(_component(room, item, (*path, str(index)), problems) for index, item in enumerate(data))
+
+
+def _advice(word: str) -> str:
+    """Name the nearest key of a lineage, down to the settings of its components, with its range."""
+    known = {key: expected(hint) for key, hint in PARTS.items()} | dict.fromkeys([*_SINGLE, *_SEVERAL, "sampler"], "")
+    for room in ROOMS:
+        slot = next(key for key, value in (_SINGLE | _SEVERAL).items() if value == room)
+        kinds = [component(room, name) for name in names(room)] if room == "regimes" else []
+        known |= {f"{slot}.{name}": expected(hint) for kind in kinds for name, (_, hint) in schema(kind).items()}
+    known |= {f"sampler.{name}": expected(hint) for name, (_, hint) in schema(Sampler).items()}
+    ends = {key.rpartition(".")[2]: key for key in known}
+    import difflib
+
+    close = difflib.get_close_matches(word, ends, n=1, cutoff=0.5)
+    if not close:
+        return nearest(word, known)
+    key = ends[close[0]]
+    return f"; did you mean {key}?" + (f" (expected {known[key]})" if known[key] else "")
+
+
+def _agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
+    """Note settings that are fine by themselves and wrong together."""
+    family, source = recipe.family, recipe.source
+    if family.kind != source.kind:
+        text = f"takes {family.kind}, but source {name_of(source)} gives {source.kind}"
+        problems.add((*path, "family"), name_of(family), text)
+    defaults = Sampler()
+    for knob in ("temperature", "variance_factor"):
+        if getattr(recipe.sampler, knob) != getattr(defaults, knob) and knob not in family.knobs:
+            text = (
+                f"family {name_of(family)} does not honour it; it honours: {', '.join(sorted(family.knobs)) or 'none'}"
+            )
+            problems.add((*path, "sampler", knob), getattr(recipe.sampler, knob), text)
+    if source.capacity is not None and recipe.budget > source.capacity:
+        problems.add((*path, "budget"), recipe.budget, f"source {name_of(source)} has {source.capacity} rows a chain")
+    doubled = {
+        name_of(metric) for metric in recipe.metrics if list(map(name_of, recipe.metrics)).count(name_of(metric)) > 1
+    }
+    for name in sorted(doubled):
+        problems.add((*path, "metrics"), name, "the metric stands here twice")

@@ -1,0 +1,219 @@
+"""A sweep: lineages that share most of their recipe, read from params.yaml and `key=value` overrides.
+
+OmegaConf enters here and nowhere else: it lays overrides and lineages over the shared settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from dwindle.components import name_of
+from dwindle.config.reading import Document, read_yaml, scalar
+from dwindle.config.recipe import LINEAGE_NAME, Recipe, fresh_rows, recipe_from
+from dwindle.config.schema import Problems, build, convert
+from dwindle.contracts import Within
+from dwindle.errors import BadInput, nearest
+
+__all__ = ["Engine", "Lineage", "Sweep", "Tracking", "load_sweep"]
+
+Generations = Annotated[int, Within(low=0, high=1_000_000, unit="generations")]
+
+_OWN = ("sweep", "generations", "lineages", "tracking", "engine")
+_SHARED = (
+    "seed",
+    "chains",
+    "budget",
+    "threads",
+    "restart",
+    "source",
+    "family",
+    "regime",
+    "sampler",
+    "curators",
+    "metrics",
+)
+_DEFAULTS: dict[str, Any] = {"seed": 0, "chains": 8, "threads": 1, "restart": "cold", "curators": ["keep_all"]}
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where MLflow keeps the runs.
+
+    Args:
+        uri: tracking URI; a database path is relative to the project root.
+        required: False lets a sweep run while MLflow is out of reach; `dwindle sync` catches up later.
+    """
+
+    uri: str = "sqlite:///mlflow.db"
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How lineages are grown side by side on this machine.
+
+    Args:
+        workers: processes; 0 means one a processor. Each uses the recipe's threads.
+    """
+
+    workers: Annotated[int, Within(low=0, high=1024, unit="processes")] = 0
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """One lineage of a sweep.
+
+    Args:
+        name: its name, and its folder's.
+        recipe: what determines it.
+        generations: how far it grows: the last generation's number.
+    """
+
+    name: str
+    recipe: Recipe
+    generations: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Lineages grown to be compared.
+
+    Args:
+        name: the sweep's name, and its MLflow experiment's.
+        lineages: by name, in the order of the file.
+        tracking: where MLflow keeps the runs.
+        engine: how lineages are grown side by side.
+        root: the project: everything is written below it.
+    """
+
+    name: str
+    lineages: Mapping[str, Lineage]
+    tracking: Tracking = field(default_factory=Tracking)
+    engine: Engine = field(default_factory=Engine)
+    root: Path = field(default_factory=Path)
+
+
+def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+    """Read, merge and validate a sweep.
+
+    Args:
+        path: params.yaml; its folder is the project's root.
+        overrides: `key.path=value`, laid over the file.
+
+    Raises:
+        BadInput: every problem found, one line each.
+    """
+    document = read_yaml(path)
+    problems = Problems(document)
+    _lay_over(document, overrides, problems)
+    for key in document.data:
+        if key not in (*_OWN, *_SHARED):
+            problems.add((key,), document.data[key], f"unknown key{nearest(key, (*_OWN, *_SHARED))}")
+    if problems:
+        raise BadInput(*problems)
+    sweep = _sweep(document, path.resolve().parent, problems)
+    if sweep is None or problems:
+        raise BadInput(*dict.fromkeys(problems))
+    return sweep
+
+
+def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) -> None:
+    """Lay `key=value` over the file's data."""
+    from omegaconf import OmegaConf
+
+    merged = OmegaConf.create(document.data)
+    for override in overrides:
+        key, sign, text = override.partition("=")
+        if not sign or not key or not all(key.split(".")):
+            problems.append(f"command line: '{override}': expected key=value, with dots between the parts of the key")
+            continue
+        parts = tuple(key.split("."))
+        try:
+            OmegaConf.update(merged, key, scalar(text), merge=False, force_add=True)
+        except BadInput as error:
+            problems.append(f"command line: {key} = {text!r}: {error}")
+        except Exception as error:  # OmegaConf raises many kinds when a key runs through a value
+            problems.append(f"command line: {key} = {text!r}: {str(error).splitlines()[0]}")
+        for length in range(1, len(parts) + 1):
+            document.lines.setdefault(parts[:length], 0)
+        document.lines[parts] = 0
+    plain = OmegaConf.to_container(merged)
+    assert isinstance(plain, dict)
+    document.data = {str(key): value for key, value in plain.items()}
+
+
+def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:
+    data = document.data
+    name = data.get("sweep", root.name)
+    if not isinstance(name, str) or not LINEAGE_NAME.fullmatch(name):
+        problems.add(("sweep",), name, f"expected a name like {LINEAGE_NAME.pattern}")
+    sections = {
+        key: build(kind, data.get(key) or {}, (key,), problems) if isinstance(data.get(key) or {}, Mapping) else None
+        for key, kind in (("tracking", Tracking), ("engine", Engine))
+    }
+    for key in ("tracking", "engine"):
+        if not isinstance(data.get(key) or {}, Mapping):
+            problems.add((key,), data[key], "expected a mapping")
+    entries = data.get("lineages")
+    if not isinstance(entries, Mapping) or not entries:
+        problems.add(("lineages",), entries, "expected at least one lineage: a name and what differs from the rest")
+        return None
+    shared = _DEFAULTS | {key: data[key] for key in _SHARED if key in data}
+    generations = data.get("generations", 10)
+    lineages = {key: _lineage(key, entry or {}, shared, generations, problems) for key, entry in entries.items()}
+    grown = {key: lineage for key, lineage in lineages.items() if lineage is not None}
+    if problems:
+        return None
+    return Sweep(name, grown, sections["tracking"], sections["engine"], root)  # type: ignore[arg-type]
+
+
+def _lineage(name: str, entry: Any, shared: Mapping[str, Any], generations: Any, problems: Problems) -> Lineage | None:
+    path = ("lineages", name)
+    if not LINEAGE_NAME.fullmatch(name):
+        problems.add(path, name, f"expected a lineage name like {LINEAGE_NAME.pattern}")
+        return None
+    if not isinstance(entry, Mapping):
+        problems.add(path, entry, "expected a mapping of what differs from the shared settings")
+        return None
+    own = {key: value for key, value in entry.items() if key != "generations"}
+    where = (*path, "generations") if "generations" in entry else ("generations",)
+    last = convert(Generations, entry.get("generations", generations), where, problems)
+    recipe = recipe_from(_merged(shared, own), path, problems)
+    if recipe is None or not isinstance(last, int):
+        return None
+    _enough_rows(Lineage(name, recipe, last), path, problems)
+    return Lineage(name, recipe, last)
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a lineage over the shared settings; a component of another name brings none of the shared one's settings."""
+    from omegaconf import OmegaConf
+
+    merged = dict(shared)
+    for key, value in own.items():
+        below = merged.get(key)
+        same = isinstance(value, Mapping) and isinstance(below, Mapping)
+        if same and value.get("name", below.get("name")) == below.get("name"):  # type: ignore[union-attr]
+            merged[key] = OmegaConf.to_container(OmegaConf.merge(below, value))
+        elif isinstance(value, Mapping) and isinstance(below, str) and "name" not in value:
+            merged[key] = {"name": below, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _enough_rows(lineage: Lineage, path: tuple[str, ...], problems: Problems) -> None:
+    """Note a lineage whose fresh rows outrun its source."""
+    recipe, capacity = lineage.recipe, lineage.recipe.source.capacity
+    if capacity is None:
+        return
+    fresh = sum(fresh_rows(recipe.regime, t, recipe.budget) for t in range(1, lineage.generations + 1))
+    if recipe.budget + fresh > capacity:
+        text = (
+            f"budget {recipe.budget} + {fresh} fresh rows over {lineage.generations} generations are more than the "
+            f"{capacity} rows a chain of source {name_of(recipe.source)}; lower generations, budget or held_out"
+        )
+        problems.add((*path, "regime"), name_of(recipe.regime), text)

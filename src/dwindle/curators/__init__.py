@@ -1,0 +1,1 @@
+"""What becomes of new rows before they train: one curator a file."""

@@ -1,0 +1,53 @@
+"""The curator that drops exact copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dwindle.contracts import Array, Curated, IntArray, Rows, Seed
+
+__all__ = ["Deduplicate"]
+
+
+@dataclass(frozen=True)
+class Deduplicate:
+    """Drops exact copies of other new rows of the same chain, and of the chain's anchor rows.
+
+    Of several equal new rows the first one stays. A row that is both is counted as a copy of an anchor row.
+
+    Args:
+        against_anchor: whether copies of anchor rows go too.
+    """
+
+    against_anchor: bool = True
+
+    def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
+        """Keep the first of each set of equal rows."""
+        kept = rows.filled_weights() > 0
+        dropped = {"copy of a new row": 0, "copy of an anchor row": 0}
+        for chain in range(rows.chains):
+            places = np.flatnonzero(kept[chain])
+            known = anchor.chain(chain).values[0] if self.against_anchor else rows.values[chain, :0]
+            first = _first_places(np.concatenate([known, rows.values[chain, places]]))[len(known) :]
+            from_anchor = first < len(known)
+            from_new = ~from_anchor & (first < len(known) + np.arange(len(places)))
+            kept[chain, places[from_anchor | from_new]] = False
+            dropped["copy of a new row"] += int(from_new.sum())
+            dropped["copy of an anchor row"] += int(from_anchor.sum())
+        return Curated(kept, rows.weights, dropped)
+
+    @classmethod
+    def smallest(cls) -> Self:
+        """Return settings for the contract tests."""
+        return cls()
+
+
+def _first_places(values: Array) -> IntArray:
+    """Return, for each row, the place of the first row that equals it, (n,)."""
+    table = np.ascontiguousarray(values.reshape(len(values), -1)) + 0  # -0.0 becomes 0.0, which it equals
+    keys = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1]))).ravel()
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    return np.asarray(first[group.ravel()], dtype=np.int64)

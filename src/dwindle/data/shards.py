@@ -1,0 +1,132 @@
+"""Shards: the files that rows live in.
+
+A shard is two files of one name: `<name>.npy` holds the values, one row after another, chain by chain; `<name>.parquet`
+holds one line a row: chain, origin, row, source, and weight where rows are weighted. Any tool reads both, neither can
+run code, and the same rows always give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from dwindle.data.rows import Array, IntArray, Provenance, Rows
+from dwindle.errors import DataDamaged
+
+__all__ = ["link_shard", "read_shard", "shard_files", "write_shard"]
+
+
+def shard_files(name: str) -> tuple[str, str]:
+    """Return the two file names of a shard."""
+    return f"{name}.npy", f"{name}.parquet"
+
+
+def write_shard(folder: Path, name: str, rows: Rows) -> None:
+    """Write rows with their provenance.
+
+    Args:
+        folder: an existing folder.
+        name: the shard's name.
+        rows: rows with provenance; places of weight 0 are not written.
+
+    Raises:
+        ValueError: if the rows carry no provenance.
+    """
+    if rows.provenance is None:
+        raise ValueError(f"shard {name}: rows are stored only with their provenance")
+    chain: IntArray = np.broadcast_to(np.arange(rows.chains)[:, None], (rows.chains, rows.count))
+    known = rows.provenance
+    table: dict[str, Array] = {"chain": chain, "origin": known.origin, "row": known.row, "source": known.source}
+    if rows.weights is None:
+        columns = {key: column.reshape(-1) for key, column in table.items()}
+        _write_values(folder / f"{name}.npy", rows.values.reshape(-1, *rows.values.shape[2:]))
+    else:
+        present = rows.weights > 0
+        columns = {key: column[present] for key, column in table.items()} | {"weight": rows.weights[present]}
+        _write_values(folder / f"{name}.npy", rows.values[present])
+    _write_table(folder / f"{name}.parquet", columns)
+
+
+def _write_values(path: Path, values: Array) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+
+
+_TYPES = {"chain": np.int32, "origin": np.int32, "row": np.int64, "source": np.int64, "weight": np.float64}
+
+
+def _write_table(path: Path, columns: dict[str, Array]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {key: pa.array(np.ascontiguousarray(column, dtype=_TYPES[key])) for key, column in columns.items()}
+    # Without page checksums most single-bit flips are read back silently.
+    pq.write_table(pa.table(arrays), path, compression="zstd", write_page_checksum=True, use_dictionary=["origin"])  # type: ignore[arg-type]
+
+
+def read_shard(folder: Path, name: str) -> Rows:
+    """Read rows with their provenance; chains of unequal length are padded with places of weight 0.
+
+    Raises:
+        DataDamaged: if a file is not a shard's, or the two files do not belong together.
+    """
+    values_path, table_path = (folder / file for file in shard_files(name))
+    try:
+        values = np.load(values_path, allow_pickle=False)
+        columns = _read_table(table_path)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataDamaged(f"{folder / name}: cannot be read as a shard: {error}") from error
+    if len(columns["chain"]) != len(values):
+        raise DataDamaged(f"{values_path}: {len(values)} rows, but {table_path.name} has {len(columns['chain'])}")
+    return _by_chain(values, columns)
+
+
+def _read_table(path: Path) -> dict[str, Array]:
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(path, page_checksum_verification=True).read()
+    return {key: table.column(key).to_numpy() for key in table.column_names}
+
+
+def _by_chain(values: Array, columns: dict[str, Array]) -> Rows:
+    counts = np.bincount(columns["chain"]) if len(values) else np.zeros(1, dtype=np.int64)
+    chains, longest = len(counts), int(counts.max())
+    names = ("origin", "row", "source")
+    if (counts == longest).all():
+        shape = (chains, longest)
+        known = Provenance(*(columns[key].astype(np.int64, copy=False).reshape(shape) for key in names))
+        weights = columns["weight"].reshape(shape) if "weight" in columns else None
+        return Rows(values.reshape(chains, longest, *values.shape[1:]), weights, known)
+    return _padded(values, columns, counts)
+
+
+def _padded(values: Array, columns: dict[str, Array], counts: Array) -> Rows:
+    place = np.arange(counts.max())[None, :] < counts[:, None]
+    padded = np.zeros((*place.shape, *values.shape[1:]), dtype=values.dtype)
+    padded[place] = values
+    weights = np.zeros(place.shape)
+    weights[place] = columns.get("weight", 1.0)
+    fields = []
+    for key in ("origin", "row", "source"):
+        column = np.full(place.shape, -1, dtype=np.int64)
+        column[place] = columns[key]
+        fields.append(column)
+    return Rows(padded, weights, Provenance(*fields))
+
+
+def link_shard(source: Path, name: str, target: Path) -> None:
+    """Give a folder a shard that stands in another one: the same bytes, on disk once where the file system can."""
+    link_files((source / file for file in shard_files(name)), target)
+
+
+def link_files(files: Iterable[Path], target: Path) -> None:
+    """Hard-link files into a folder, or copy them where links are impossible."""
+    for file in files:
+        try:
+            os.link(file, target / file.name)
+        except OSError:
+            shutil.copyfile(file, target / file.name)

@@ -1,0 +1,57 @@
+"""Summaries of rows, chain by chain: which chains can be summed up at all, their means and their covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dwindle.data.rows import Array, FloatArray
+
+__all__ = ["NOT_FINITE", "chain_blocks", "mean_and_covariance", "usable_chains"]
+
+NOT_FINITE = "the samples hold nan, inf or numbers too large to square"
+"""Why a chain that `usable_chains` refuses has no number."""
+
+_LARGEST = 1e140
+
+
+def usable_chains(values: Array) -> NDArray[np.bool_]:
+    """Say which chains hold only finite numbers whose squares are finite too, (c,).
+
+    Args:
+        values: (c, n, d) numbers.
+    """
+    return np.asarray(np.abs(values).max(axis=(1, 2), initial=0.0) < _LARGEST)
+
+
+def chain_blocks(chains: int, numbers: int, *, limit: int = 1 << 20) -> Iterator[slice]:
+    """Split the chains into blocks that bound the memory of a batched computation.
+
+    Args:
+        chains: how many chains there are.
+        numbers: numbers that the computation holds for each chain.
+        limit: numbers that a block may hold; a block is never smaller than one chain.
+    """
+    step = max(1, limit // max(1, numbers))
+    return (slice(start, min(start + step, chains)) for start in range(0, chains, step))
+
+
+def mean_and_covariance(values: Array) -> tuple[FloatArray, FloatArray]:
+    """Return the mean (c, d) and the unbiased covariance (c, d, d) of each chain.
+
+    The covariance of equal rows is exactly zero; that of fewer than two rows is nan.
+
+    Args:
+        values: (c, n, d) numbers.
+    """
+    count = values.shape[1]
+    # Differences to the first row keep the digits of a chain that has nearly collapsed onto a point far from zero.
+    shifted = np.asarray(values, dtype=np.float64) - values[:, :1]
+    offset = np.full((1, count), 1.0 / max(count, 1)) @ shifted
+    shifted -= offset
+    mean = np.asarray(values[:, 0] + offset[:, 0]) if count else np.full(values.shape[::2], np.nan)
+    if count < 2:
+        return mean, np.full((*mean.shape, mean.shape[1]), np.nan)
+    return mean, shifted.swapaxes(1, 2) @ shifted / (count - 1)

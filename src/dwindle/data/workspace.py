@@ -1,0 +1,184 @@
+"""The workspace: where things stand, and the protocol by which they come to stand there.
+
+A stage writes into a temporary folder beside its target. Every file is seen onto the disk, then the manifest, then one
+rename makes the folder appear. A kill at any point leaves either the old state or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dwindle.data.manifest import MANIFEST, Manifest, canonical, file_digest, folder_digest
+from dwindle.errors import NotReachable
+from dwindle.failpoints import failpoint
+
+__all__ = ["held", "publish_folder", "publish_text", "sweep_litter"]
+
+Facts = Mapping[str, Any]
+
+
+def publish_folder(
+    target: Path,
+    write: Callable[[Path], Facts],
+    *,
+    stage: str,
+    key: str,
+    inputs: Mapping[str, str],
+    recipe: str,
+    environment: Mapping[str, str],
+) -> Manifest:
+    """Publish a folder: write, see onto the disk, manifest last, one rename.
+
+    Args:
+        target: where the folder shall stand; a folder that stands there is replaced.
+        write: fills an empty folder and returns the facts for the manifest.
+        stage: name of the stage.
+        key: stage key.
+        inputs: payload digest of each input.
+        recipe: recipe digest.
+        environment: what the stage runs on.
+
+    Returns:
+        The manifest of the published folder.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir()
+    try:
+        failpoint("publish.begin")
+        facts = write(working)
+        failpoint("publish.written")
+        files = {path.name: _settle(path) for path in sorted(working.iterdir())}
+        manifest = Manifest(stage, key, folder_digest(files), files, dict(inputs), recipe, dict(facts), environment)
+        manifest.write(working)
+        _see_folder(working)
+        failpoint("publish.manifest")
+        _move_into_place(working, target)
+    except BaseException:
+        shutil.rmtree(working, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _settle(path: Path) -> dict[str, Any]:
+    """See a payload file onto the disk, readable by every worker; return its entry in the manifest."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if os.fstat(descriptor).st_nlink == 1:  # a linked shard is settled already
+            os.fchmod(descriptor, 0o644)
+            os.fsync(descriptor)
+        return {"sha256": file_digest(path), "bytes": os.fstat(descriptor).st_size}
+    finally:
+        os.close(descriptor)
+
+
+def _see_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move_into_place(working: Path, target: Path) -> None:
+    aside = None
+    if target.is_symlink() or target.is_file():
+        target.unlink()
+    elif target.exists():
+        aside = target.with_name(f".{target.name}.{os.getpid()}.old.tmp")
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
+        failpoint("publish.aside")
+    working.rename(target)
+    failpoint("publish.renamed")
+    _see_folder(target.parent)
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def publish_text(target: Path, text: str) -> None:
+    """Publish one text file: temporary file, seen onto the disk, one rename."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    failpoint("text.begin")
+    with working.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    failpoint("text.written")
+    working.replace(target)
+    failpoint("text.renamed")
+    _see_folder(target.parent)
+
+
+def publish_document(target: Path, document: Mapping[str, Any]) -> None:
+    """Publish a JSON document with a digest of itself, so that damage is found when it is read."""
+    whole = {**document, "record": [*document["record"], {"digest": _self_digest(document)}]}
+    publish_text(target, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """Return a published JSON document, or None where there is none or it is damaged."""
+    try:
+        document = json.loads(path.read_text())
+        *record, seal = document["record"]
+        body = {**document, "record": record}
+        return body if seal["digest"] == _self_digest(body) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _self_digest(document: Mapping[str, Any]) -> str:
+    import hashlib
+
+    return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def sweep_litter(folder: Path) -> int:
+    """Remove what killed processes left half-written below a folder; return how many pieces.
+
+    Only call this while holding the lock of what the folder belongs to.
+    """
+    litter = [path for path in folder.rglob(".*.tmp") if MANIFEST not in path.parent.name]
+    for path in litter:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(litter)
+
+
+@contextmanager
+def held(root: Path, name: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold a named lock of the workspace; the kernel frees it if the process is killed.
+
+    Args:
+        root: the workspace.
+        name: what is locked, for instance a lineage.
+        wait: wait for another holder instead of failing.
+
+    Raises:
+        NotReachable: if another process holds the lock and `wait` is false.
+    """
+    path = root / ".dwindle" / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            holder = os.read(descriptor, 100).decode(errors="replace").strip() or "another process"
+            raise NotReachable(f"{name} is being grown by process {holder}; wait for it or stop it") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,55 @@
+"""What can go wrong, by exit code. Each message is for the person who ran the command; none needs a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BadInput", "DataDamaged", "DwindleError", "NotReachable", "StageFailed", "nearest"]
+
+
+class DwindleError(Exception):
+    """An error with a message for the user and an exit code for the shell."""
+
+    exit_code = 1
+
+
+class BadInput(DwindleError):
+    """The configuration or the command line is wrong. Nothing was written.
+
+    Args:
+        problems: every problem found, one line each.
+    """
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class NotReachable(DwindleError):
+    """Something outside dwindle is missing, held by another process or out of reach."""
+
+    exit_code = 3
+
+
+class DataDamaged(DwindleError):
+    """A file is not what its manifest says."""
+
+    exit_code = 4
+
+
+class StageFailed(DwindleError):
+    """A stage could not do its work for a scientific reason: no rows left, a fit that is impossible."""
+
+    exit_code = 5
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the known name nearest to a word, or the known names if none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known: {', '.join(names)}" if names else ""

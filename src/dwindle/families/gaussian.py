@@ -1,0 +1,149 @@
+"""The Gaussian family: mean and full covariance of every chain in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+import numpy as np
+
+from dwindle.contracts import Array, FloatArray, Kind, Model, Rows, Seed, Within
+
+if TYPE_CHECKING:
+    from dwindle.samplers import Sampler
+
+__all__ = ["Gaussian", "GaussianModel"]
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A Gaussian with full covariance, fitted by its moments, all chains at once.
+
+    Args:
+        ddof: what is taken from the divisor of the covariance: 0 is maximum likelihood, which loses 1/n of the variance
+            a generation on average; 1 is unbiased, and every chain dies all the same. Weighted rows are divided by
+            1 - sum of w^2 in place of 1 - 1/n.
+            Source: Shumailov et al. 2024, theorem 3.1 (unbiased); their notebooks use 0.
+    """
+
+    kind: ClassVar[Kind] = "vectors"
+    chains_at_once: ClassVar[bool] = True
+    knobs: ClassVar[frozenset[str]] = frozenset({"variance_factor"})
+
+    ddof: Annotated[int, Within(low=0, high=1)] = 0
+
+    def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> GaussianModel:
+        """Fit mean and covariance of every chain; nothing is drawn and a parent changes nothing.
+
+        Raises:
+            ValueError: if a chain has fewer than ddof + 1 rows.
+        """
+        short = np.flatnonzero(rows.counts <= self.ddof)
+        if short.size:
+            raise ValueError(f"a Gaussian with ddof {self.ddof} needs {self.ddof + 1} rows; chain {short[0]} has fewer")
+        values = np.asarray(rows.values, dtype=np.float64)
+        if rows.weights is None:
+            return _moments(values, self.ddof)
+        return _weighted_moments(values, rows.weights, self.ddof)
+
+    def load(self, folder: Path) -> GaussianModel:
+        """Read what `GaussianModel.save` wrote."""
+        means, covariances = (np.load(folder / name, allow_pickle=False) for name in ("means.npy", "covariances.npy"))
+        return GaussianModel(means, covariances)
+
+    @classmethod
+    def smallest(cls) -> Self:
+        """Return the defaults: nothing here is large."""
+        return cls()
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianModel:
+    """The Gaussian of every chain.
+
+    A direction whose variance is below rounding error relative to the widest one counts as collapsed: nothing is sampled
+    along it, and a row that leaves the remaining directions has density 0.
+
+    Args:
+        means: (c, d).
+        covariances: (c, d, d).
+    """
+
+    means: FloatArray
+    covariances: FloatArray
+
+    def sample(self, count: int, *, sampler: Sampler, seed: Seed, prompts: Rows | None = None) -> Rows:
+        """Sample N(m, variance_factor S); a collapsed chain repeats its mean."""
+        chains, dimensions = self.means.shape
+        noise = seed.at("noise").numpy().standard_normal((chains, count, dimensions))
+        noise *= np.sqrt(sampler.variance_factor)
+        turned = noise * _roots(self.covariances) if dimensions == 1 else noise @ _roots(self.covariances)
+        turned += self.means[:, None]
+        return Rows(turned)
+
+    def log_prob(self, rows: Rows) -> FloatArray:
+        """Return the log-density of each row, nats, (c, n).
+
+        In a collapsed chain it is the density on the directions that remain; -inf for rows that lie elsewhere.
+        """
+        spectrum, axes = _spectrum(self.covariances)
+        alive = spectrum > 0
+        deviation = np.sqrt(np.where(alive, spectrum, 1.0))
+        along = (rows.values - self.means[:, None]) @ axes
+        outside = _outside(along, spectrum)
+        along = along / deviation[:, None] * alive[:, None]
+        volume = (np.log(deviation) + 0.5 * np.log(2 * np.pi) * alive).sum(axis=1)
+        return np.where(outside, -np.inf, -0.5 * (along * along).sum(axis=2) - volume[:, None])
+
+    def mean(self) -> FloatArray:
+        """Return the mean, (c, d)."""
+        return self.means
+
+    def covariance(self) -> FloatArray:
+        """Return the covariance, (c, d, d)."""
+        return self.covariances
+
+    def save(self, folder: Path) -> None:
+        """Write means.npy and covariances.npy."""
+        np.save(folder / "means.npy", self.means, allow_pickle=False)
+        np.save(folder / "covariances.npy", self.covariances, allow_pickle=False)
+
+
+def _moments(values: FloatArray, ddof: int) -> GaussianModel:
+    """Return the model of rows of equal weight, values (c, n, d)."""
+    means = values.mean(axis=1)
+    centred = values - means[:, None]
+    return GaussianModel(means, np.matmul(centred.swapaxes(1, 2), centred) / (values.shape[1] - ddof))
+
+
+def _weighted_moments(values: FloatArray, weights: FloatArray, ddof: int) -> GaussianModel:
+    """Return the model of weighted rows; a place of weight 0 may hold anything, nan included."""
+    shares = (weights / weights.sum(axis=1, keepdims=True))[..., None]
+    present = shares > 0
+    values = np.where(present, values, 0.0)
+    means = (shares * values).sum(axis=1)
+    centred = np.where(present, values - means[:, None], 0.0)
+    scatter = np.matmul((shares * centred).swapaxes(1, 2), centred)
+    return GaussianModel(means, scatter / (1.0 - ddof * (shares * shares).sum(axis=1, keepdims=True)))
+
+
+def _spectrum(covariances: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return variances along the principal axes, 0 where collapsed, (c, d), and the axes as columns, (c, d, d)."""
+    spectrum, axes = np.linalg.eigh(covariances)
+    floor = spectrum[:, -1:] * (spectrum.shape[1] * np.finfo(np.float64).eps)
+    return np.where(spectrum > floor, spectrum, 0.0), axes
+
+
+def _roots(covariances: FloatArray) -> FloatArray:
+    """Return the symmetric square root of each covariance, (c, d, d), whatever has collapsed."""
+    if covariances.shape[-1] == 1:
+        return np.sqrt(covariances)
+    spectrum, axes = _spectrum(covariances)
+    return (axes * np.sqrt(spectrum)[:, None]) @ axes.swapaxes(1, 2)
+
+
+def _outside(along: FloatArray, spectrum: FloatArray) -> Array:
+    """Say which rows leave the directions that have not collapsed, (c, n); along (c, n, d) are principal coordinates."""
+    slack = np.sqrt(np.finfo(np.float64).eps * spectrum[:, -1])
+    return ((np.abs(along) > slack[:, None, None]) & (spectrum == 0)[:, None]).any(axis=2)

@@ -1,0 +1,58 @@
+"""How many symbols are left, and how evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from dwindle.contracts import Evidence, FloatArray, Measure, Measurement, Probabilities
+
+__all__ = ["Heterozygosity"]
+
+
+@dataclass(frozen=True)
+class Heterozygosity:
+    """Heterozygosity, support and entropy over symbols, exact where the model knows its probabilities.
+
+    A model that knows the probability of each symbol (`contracts.Probabilities`) is judged by them, any other one by
+    the frequencies of its samples, which see fewer symbols than there are.
+
+    Source: Nei 1973 (heterozygosity: the chance that two draws differ); Shannon 1948, section 6 (entropy).
+    """
+
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "heterozygosity": Measure("as_anchor", "fraction", "chance that two draws are different symbols"),
+        "support": Measure("as_anchor", "symbols", "symbols that can still be drawn"),
+        "entropy": Measure("as_anchor", "nats", "entropy of the symbols"),
+    }
+
+    def measure(self, evidence: Evidence) -> Mapping[str, Measurement]:
+        """Measure one generation; vectors have no symbols, so all is undefined for them."""
+        samples = evidence.samples.values
+        if samples.ndim == 3:
+            reason = "vectors have no symbol frequencies"
+            return {name: Measurement.undefined(len(samples), reason) for name in self.measures}
+        if isinstance(evidence.model, Probabilities):
+            summed = np.array([_summed(chain) for chain in evidence.model.probabilities()])
+        elif samples.shape[1] == 0:
+            return {name: Measurement.undefined(len(samples), "there are no samples") for name in self.measures}
+        else:
+            summed = np.array([_summed(np.bincount(chain) / len(chain)) for chain in samples])
+        reason = "" if np.isfinite(summed).all() else "the model's probabilities are not finite"
+        return {name: Measurement(summed[:, place], reason) for place, name in enumerate(self.measures)}
+
+    @classmethod
+    def smallest(cls) -> Self:
+        """Return settings for the contract tests."""
+        return cls()
+
+
+def _summed(probabilities: FloatArray) -> tuple[float, float, float]:
+    """Return heterozygosity, support and entropy of one chain; nan if a probability is."""
+    if not np.isfinite(probabilities).all():
+        return np.nan, np.nan, np.nan
+    present = probabilities[probabilities > 0]
+    return 1.0 - float(present @ present), float(present.size), float(-(present * np.log(present)).sum())

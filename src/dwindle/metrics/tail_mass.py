@@ -1,0 +1,97 @@
+"""How much of the real tail is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+
+from dwindle.contracts import Array, Evidence, FloatArray, Measure, Measurement, Probabilities, Within
+from dwindle.data.summaries import NOT_FINITE, mean_and_covariance, usable_chains
+
+__all__ = ["TailMass"]
+
+
+@dataclass(frozen=True)
+class TailMass:
+    """Share of the samples that lies in the real tail, over the real share: 1 tails intact, 0 tails gone.
+
+    Vectors: the tail is where the Mahalanobis distance to the held-out rows exceeds that of all but `quantile` of
+    them; directions in which the held-out rows do not vary are left out. Symbols: the tail is the rarest symbols that
+    together hold at most `quantile` of the real mass, by the source's probabilities where it knows them, else by the
+    held-out rows, whose rarest symbols look rarer than they are; symbols that never occur are no tail.
+
+    Args:
+        quantile: real mass of the tail.
+
+    Source: Shumailov et al. 2024 (the tails go first); Dohmatob et al. 2024, A tale of tails (a model loses the
+        rarest symbols first).
+    """
+
+    quantile: Annotated[float, Within(low=1e-6, high=0.5, unit="fraction of real mass")] = 0.05
+
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "tail_mass": Measure("as_anchor", "ratio to real", "share of samples in the real tail, over the real share"),
+    }
+
+    def measure(self, evidence: Evidence) -> Mapping[str, Measurement]:
+        """Measure one generation; undefined where the held-out rows show no tail."""
+        by_kind = self._of_symbols if evidence.samples.values.ndim == 2 else self._of_vectors
+        return {"tail_mass": by_kind(evidence)}
+
+    @classmethod
+    def smallest(cls) -> Self:
+        """Return settings for the contract tests."""
+        return cls(quantile=0.2)
+
+    def _of_vectors(self, evidence: Evidence) -> Measurement:
+        samples, held_out = evidence.samples.values, evidence.held_out.values
+        mean, covariance = mean_and_covariance(held_out)
+        whitening = _whitening(covariance[0])
+        # With so few rows every one is equally far from the mean: (m - 1)^2 / m.
+        if evidence.held_out.count < 2 or whitening.shape[1] >= evidence.held_out.count - 1:
+            return Measurement.undefined(len(samples), "there are too few held-out rows for so many dimensions")
+        distances = _distances(held_out, mean[0], whitening)
+        threshold = np.quantile(distances, 1 - self.quantile)
+        real = float((distances > threshold).mean())
+        if not real > 0:
+            return Measurement.undefined(len(samples), "no held-out row lies beyond the quantile")
+        usable = usable_chains(samples)
+        values = np.full(len(samples), np.nan)
+        values[usable] = (_distances(samples[usable], mean[0], whitening) > threshold).mean(axis=1) / real
+        return Measurement(values, "" if usable.all() else NOT_FINITE)
+
+    def _of_symbols(self, evidence: Evidence) -> Measurement:
+        samples, real = evidence.samples.values, _real_probabilities(evidence)
+        order = np.argsort(real, kind="stable")
+        # The slack keeps a symbol in the tail whose mass fills it up to rounding.
+        rare = order[(np.cumsum(real[order]) <= self.quantile * (1 + 1e-9)) & (real[order] > 0)]
+        if not rare.size:
+            reason = f"the rarest symbol holds more than {self.quantile:g} of the real mass"
+            return Measurement.undefined(len(samples), reason)
+        shares = np.array([np.isin(chain, rare).mean() for chain in samples])
+        return Measurement(shares / real[rare].sum())
+
+
+def _whitening(covariance: FloatArray) -> FloatArray:
+    """Return W, (d, r), with W^T S W = I over the r directions in which rows vary."""
+    if not np.isfinite(covariance).all():
+        return covariance
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    varying = eigenvalues > len(covariance) * np.finfo(np.float64).eps * eigenvalues[-1]
+    return np.asarray(vectors[:, varying] / np.sqrt(eigenvalues[varying]))
+
+
+def _distances(values: Array, mean: FloatArray, whitening: FloatArray) -> FloatArray:
+    """Return the squared Mahalanobis distance of each row, (c, n)."""
+    scores = (values - mean) @ whitening
+    return np.asarray(np.einsum("cnr,cnr->cn", scores, scores))
+
+
+def _real_probabilities(evidence: Evidence) -> FloatArray:
+    """Return the real probability of each symbol, (K,)."""
+    if isinstance(evidence.source, Probabilities):
+        return np.asarray(evidence.source.probabilities()[0])
+    return np.asarray(np.bincount(evidence.held_out.values[0]) / max(evidence.held_out.count, 1))

@@ -1,0 +1,191 @@
+"""Project finished generations onto MLflow and DVC. The files are the truth; what is written here can be rebuilt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dwindle.config.recipe import Recipe
+from dwindle.config.sweep import Sweep
+from dwindle.contracts import Curve
+from dwindle.data.manifest import digest_of, read_manifest
+from dwindle.errors import NotReachable
+from dwindle.expectations import expected, z_score
+from dwindle.plan import STAGES, Plan
+from dwindle.stages.runner import evaluation, output
+from dwindle.survey import rows_by_origin
+from dwindle.tracking.mlflow_tracker import Dataset, GenerationRecord, LineageRecord, Tracker
+from dwindle.versioning.dvc_store import DvcStore, recorded_hashes, why_off
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Writes a sweep's generations into MLflow and DVC; used by one thread at a time.
+
+    Args:
+        sweep: the sweep.
+        plan: its plan.
+        tracking: whether to record in MLflow.
+        versioning: whether to record in DVC.
+    """
+
+    def __init__(self, sweep: Sweep, plan: Plan, *, tracking: bool = True, versioning: bool = True) -> None:
+        self.sweep, self.plan, self.root = sweep, plan, sweep.root
+        self.pending = 0
+        self.notes: list[str] = []
+        self._tracker = Tracker(sweep.tracking.uri, sweep.root) if tracking else None
+        reason = why_off(sweep.root) if versioning else ""
+        self._store = DvcStore(sweep.root) if versioning and reason is None else None
+        if reason:
+            self.notes.append(reason)
+        self._parent = ""
+        self._runs: dict[str, str] = {}
+        self._theory: dict[str, Mapping[str, Curve]] = {}
+
+    def begin(self) -> None:
+        """Reach MLflow and open the sweep's run.
+
+        Raises:
+            NotReachable: if MLflow is out of reach and the sweep requires it.
+        """
+        if self._tracker is None:
+            return
+        try:
+            self._tracker.preflight()
+            identity = digest_of([self.sweep.name, {k: v.recipe.digest for k, v in self.sweep.lineages.items()}])
+            parameters = {"lineages": len(self.sweep.lineages), "generations": self._longest()}
+            self._parent = self._tracker.sweep(self.sweep.name, self.sweep.name, identity, parameters, {})
+        except NotReachable as error:
+            if self.sweep.tracking.required:
+                raise
+            self._tracker = None
+            self.notes.append(f"MLflow is out of reach ({error}); run `dwindle sync` when it is back")
+
+    def _longest(self) -> int:
+        return max(lineage.generations for lineage in self.sweep.lineages.values())
+
+    def generations(self, name: str, generations: Iterable[int]) -> None:
+        """Record generations of a lineage that are evaluated; recording one twice changes nothing."""
+        if self._tracker is None:
+            return
+        records = [self._record(name, generation) for generation in generations]
+        try:
+            self._tracker.generations(self._run(name), records)
+        except NotReachable:
+            self.pending += len(records)
+
+    def _run(self, name: str) -> str:
+        assert self._tracker is not None
+        if name not in self._runs:
+            recipe = self.plan.recipe(name)
+            record = LineageRecord(
+                name,
+                digest_of([self.sweep.name, name, recipe.digest]),
+                flat(recipe.settings),
+                _tags(recipe),
+            )
+            self._runs[name] = self._tracker.lineage(self.sweep.name, self._parent, record)
+        return self._runs[name]
+
+    def _record(self, name: str, generation: int) -> GenerationRecord:
+        key = self.plan.generations(name)[generation]
+        path = self.root / output(f"evaluate@{key}", self.plan)
+        measured = evaluation(self.root, self.plan, key) or {}
+        metrics: dict[str, float | None] = {}
+        for measure, value in measured.items():
+            metrics |= {measure: value["mean"], f"{measure}.low": value["low"], f"{measure}.high": value["high"]}
+            metrics |= self._against_theory(name, generation, measure, value["chains"])
+        metrics |= self._composition(key)
+        return GenerationRecord(generation, metrics, path.stat().st_mtime_ns // 1_000_000, self._dataset(key))
+
+    def _against_theory(self, name: str, generation: int, measure: str, chains: list[Any]) -> dict[str, float | None]:
+        if name not in self._theory:
+            self._theory[name] = expected(self.plan.recipe(name), self.sweep.lineages[name].generations)
+        curve = self._theory[name].get(measure)
+        if curve is None:
+            return {}
+        theory = float(curve.mean[generation])
+        z = z_score(theory, [math.nan if value is None else value for value in chains])
+        return {f"{measure}.theory": theory, f"{measure}.z": z}
+
+    def _composition(self, key: str) -> dict[str, float | None]:
+        manifest = read_manifest(self.root / output(f"curate@{key}", self.plan))
+        if manifest is None:
+            return {}
+        chains = manifest.facts["chains"]
+        rows = {f"rows.{origin}": count / chains for origin, count in rows_by_origin(manifest).items()}
+        dropped = sum(manifest.facts["dropped"].values()) / chains
+        return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"]}
+
+    def _dataset(self, key: str) -> Dataset | None:
+        """Return the generation's dataset under the digest DVC has for it; None until DVC has one."""
+        path = output(f"curate@{key}", self.plan)
+        digest = self._hashes.get(path)
+        manifest = read_manifest(self.root / path)
+        if digest is None or manifest is None:
+            return None
+        return Dataset(key, path, digest, manifest.facts["rows"]["total"])
+
+    @property
+    def _hashes(self) -> Mapping[str, str]:
+        return self.__dict__.setdefault("_known_hashes", {})  # type: ignore[no-any-return]
+
+    def commit(self, stages: Iterable[str]) -> None:
+        """Record finished stages in DVC, all at once."""
+        if self._store is not None:
+            self.__dict__["_known_hashes"] = {**self._hashes, **self._store.commit(list(stages))}
+
+    def commit_lineage(self, name: str, generations: int) -> None:
+        """Record a lineage's stages up to a generation in DVC, and its datasets in MLflow under DVC's digests."""
+        keys = self.plan.generations(name)[: generations + 1]
+        real = {self.plan.chain[key]["real"] for key in keys}
+        draws = [f"draw@{key}" for key, entry in self.plan.real.items() if entry["folder"] in real]
+        self.commit([*draws, *(f"{stage}@{key}" for key in keys for stage in STAGES)])
+        self.generations(name, range(generations + 1))
+
+    def finish(self, name: str, status: str = "FINISHED", tags: Mapping[str, str] | None = None) -> None:
+        """Close a lineage's run."""
+        if self._tracker is not None and name in self._runs:
+            self._safely(self._tracker.finish, self._runs[name], status, tags or {})
+
+    def finish_sweep(self, columns: Mapping[str, list[Any]], artifacts: Iterable[Path]) -> None:
+        """Close the sweep's run with its table and pictures."""
+        if self._tracker is None:
+            return
+        self._safely(self._tracker.table, self._parent, columns, "summary.json")
+        for path in artifacts:
+            self._safely(self._tracker.artifact, self._parent, path, "plots")
+        self._safely(self._tracker.finish, self._parent)
+
+    def _safely(self, call: Any, *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except NotReachable:
+            self.pending += 1
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | int]:
+    """Return nested settings with dotted keys: `regime.synthetic_ratio`."""
+    found: dict[str, str | float | int] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            found[prefix + key] = ",".join(item["name"] if isinstance(item, Mapping) else str(item) for item in value)
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def _tags(recipe: Recipe) -> dict[str, str]:
+    """Return what runs are searched and grouped by."""
+    settings = recipe.settings
+    ratio = settings["regime"].get("synthetic_ratio")
+    tags = {part: str(settings[part]["name"]) for part in ("family", "source", "regime")}
+    return tags | ({"synthetic_ratio": f"{ratio:g}"} if ratio is not None else {})
+
+
+_ = recorded_hashes

@@ -1,0 +1,37 @@
+"""Generate: the new rows of a generation, sampled from the parent's model; generation 0 takes the anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dwindle.contracts import Model
+from dwindle.data.rows import Provenance, Rows
+from dwindle.data.shards import link_shard, write_shard
+from dwindle.stages.job import Job
+from dwindle.stages.lift import load_model
+
+__all__ = ["run"]
+
+
+def run(job: Job, out: Path) -> Mapping[str, Any]:
+    """Write the new rows, each with its provenance."""
+    chains = job.recipe.chains
+    if job.generation == 0:
+        link_shard(job.inputs["generator"], "real", out)
+        return {"shards": ["real"], "rows": {"real": job.recipe.budget}, "chains": chains}
+    model = load_model(job.recipe.family, job.inputs["generator"])
+    rows = _sample(model, job)
+    name = f"synthetic-{job.generation:03d}"
+    write_shard(out, name, rows)
+    return {"shards": [name], "rows": {"synthetic": rows.count}, "chains": chains}
+
+
+def _sample(model: Model, job: Job) -> Rows:
+    recipe, generation = job.recipe, job.generation
+    asked = recipe.regime.asks(generation, budget=recipe.budget).get(generation, 0)
+    count = round(asked * recipe.sampler.oversample)
+    rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0))
+    return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))

@@ -1,0 +1,58 @@
+"""What a stage is given: a recipe, a generation, a seed and the folders of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dwindle.data.manifest import read_manifest
+from dwindle.data.rows import Rows
+from dwindle.data.shards import read_shard
+from dwindle.errors import DataDamaged
+from dwindle.seeds import Seed
+
+if TYPE_CHECKING:
+    from dwindle.config.recipe import Recipe
+
+__all__ = ["Job", "facts_of", "read_rows"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage of one generation.
+
+    Args:
+        recipe: the lineage's recipe.
+        generation: t.
+        seed: address of the stage's random draws.
+        inputs: published folders by slot.
+    """
+
+    recipe: Recipe
+    generation: int
+    seed: Seed
+    inputs: Mapping[str, Path]
+
+
+def facts_of(folder: Path) -> Mapping[str, Any]:
+    """Return the facts in a folder's manifest.
+
+    Raises:
+        DataDamaged: if the folder was never published.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise DataDamaged(f"{folder}: no manifest; the folder was never published")
+    return manifest.facts
+
+
+def read_rows(folder: Path, part: str = "shards") -> Rows:
+    """Read the rows of a published folder.
+
+    Args:
+        folder: the folder.
+        part: which list of shards in its manifest: `shards` (what trains), `pool`, `held_out`.
+    """
+    return Rows.join([read_shard(folder, name) for name in facts_of(folder)[part]])

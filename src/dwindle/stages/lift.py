@@ -1,0 +1,74 @@
+"""Lift a family that fits one chain over all chains; families that fit all at once pass through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dwindle.contracts import Family, Model
+from dwindle.data.rows import Rows
+from dwindle.samplers import Sampler
+from dwindle.seeds import Seed
+
+__all__ = ["LiftedModel", "fit_model", "load_model"]
+
+
+@dataclass(frozen=True)
+class LiftedModel:
+    """One model a chain, sampled and saved side by side.
+
+    Args:
+        models: the model of each chain.
+    """
+
+    models: tuple[Model, ...]
+
+    def sample(self, count: int, *, sampler: Sampler, seed: Seed, prompts: Rows | None = None) -> Rows:
+        """Sample each chain's model at its own seed."""
+        parts = [
+            model.sample(
+                count, sampler=sampler, seed=seed.at(chain), prompts=None if prompts is None else prompts.chain(chain)
+            )
+            for chain, model in enumerate(self.models)
+        ]
+        return Rows(np.concatenate([part.values for part in parts]))
+
+    def save(self, folder: Path) -> None:
+        """Write each chain's model into files of its own."""
+        for chain, model in enumerate(self.models):
+            own = folder / f"chain-{chain:04d}"
+            own.mkdir()
+            model.save(own)
+            for file in own.iterdir():
+                file.rename(folder / f"{own.name}.{file.name}")
+            own.rmdir()
+
+
+def fit_model(family: Family, rows: Rows, *, seed: Seed, parent: Model | None = None) -> Model:
+    """Fit all chains: in one call where the family can, else one after another."""
+    if family.chains_at_once:
+        return family.fit(rows, seed=seed, parent=parent)
+    parents = parent.models if isinstance(parent, LiftedModel) else (None,) * rows.chains
+    return LiftedModel(tuple(family.fit(rows.chain(c), seed=seed.at(c), parent=parents[c]) for c in range(rows.chains)))
+
+
+def load_model(family: Family, folder: Path) -> Model:
+    """Read the model of every chain from a published folder."""
+    if family.chains_at_once:
+        return family.load(folder)
+    return LiftedModel(tuple(_load_chain(family, folder, prefix) for prefix in _prefixes(folder)))
+
+
+def _prefixes(folder: Path) -> list[str]:
+    return sorted({file.name.partition(".")[0] for file in folder.glob("chain-*.*")})
+
+
+def _load_chain(family: Family, folder: Path, prefix: str) -> Model:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as own:
+        for file in folder.glob(f"{prefix}.*"):
+            (Path(own) / file.name.removeprefix(f"{prefix}.")).symlink_to(file.resolve())
+        return family.load(Path(own))

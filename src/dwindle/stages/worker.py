@@ -1,0 +1,40 @@
+"""A process that runs stages: it reads a stage a line, answers a line, and ends when nobody listens.
+
+Only paths, names and digests cross the pipe. A worker outlives neither its parent nor its pipe, even under SIGKILL.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from dwindle.errors import DwindleError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run stages until standard input ends."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # what a family prints must not be read as an answer
+    for line in sys.stdin:
+        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    from dwindle.stages.runner import run_stage
+
+    try:
+        outcome = run_stage(Path(request["root"]), request["stage"])
+    except DwindleError as error:
+        return {"error": str(error), "kind": type(error).__name__}
+    except Exception as error:  # reported, never swallowed: the caller raises it again
+        return {"error": f"{type(error).__name__}: {error}", "kind": "", "trace": traceback.format_exc()}
+    return {"stage": outcome.stage, "ran": outcome.ran, "digest": outcome.digest}
+
+
+if __name__ == "__main__":
+    main()

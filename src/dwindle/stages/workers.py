@@ -1,0 +1,124 @@
+"""Worker processes on this machine, shared by the lineages that grow side by side.
+
+One process a core with one numerical thread each: two single-thread processes do about twice the work of one, two
+threads in one process do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dwindle import errors
+from dwindle.errors import DwindleError, NotReachable, StageFailed
+from dwindle.stages.runner import Outcome, StageName
+
+__all__ = ["WorkerLost", "Workers", "on_worker"]
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class WorkerLost(NotReachable):
+    """A worker process died in the middle of a stage; the stage left nothing behind and can be run again."""
+
+
+class Workers:
+    """A set of worker processes.
+
+    Args:
+        count: how many; 0 for one a processor.
+        threads: threads of the numerical libraries in each.
+    """
+
+    def __init__(self, count: int = 0, *, threads: int = 1) -> None:
+        self.count = count or len(os.sched_getaffinity(0))
+        self._environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+        self._idle: asyncio.LifoQueue[Process | None] = asyncio.LifoQueue()
+        self._started: list[Process] = []
+
+    async def __aenter__(self) -> Self:
+        """Make room for the workers; each starts with its first stage."""
+        for _ in range(self.count):
+            self._idle.put_nowait(None)
+        _current.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    async def run(self, root: Path, stage: StageName) -> Outcome:
+        """Run a stage on the next idle worker.
+
+        Raises:
+            WorkerLost: if the worker dies.
+            DwindleError: whatever the stage raised.
+        """
+        process = await self._idle.get()
+        try:
+            if process is None or process.returncode is not None:
+                process = await self._start()
+            return _outcome(await self._ask(process, root, stage))
+        finally:
+            self._idle.put_nowait(process)
+
+    async def _start(self) -> Process:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "dwindle.stages.worker"),
+            stdin=PIPE,
+            stdout=PIPE,
+            env=self._environment,
+            limit=1 << 24,
+        )
+        self._started.append(process)
+        return process
+
+    async def _ask(self, process: Process, root: Path, stage: StageName) -> dict[str, Any]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps({"root": str(root), "stage": stage}).encode() + b"\n")
+            await process.stdin.drain()
+            line = await process.stdout.readline()
+        except asyncio.CancelledError:
+            process.kill()  # or its answer would be taken for the next stage's
+            raise
+        except (BrokenPipeError, ConnectionResetError):
+            line = b""
+        if not line:
+            code = await process.wait()
+            cause = f"signal {-code}, perhaps for want of memory" if code < 0 else f"exit code {code}"
+            raise WorkerLost(f"the worker that ran {stage} died ({cause}); nothing is lost, run the same command again")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+_current: ContextVar[Workers] = ContextVar("workers")
+
+
+async def on_worker(root: Path, stage: StageName) -> Outcome:
+    """Run a stage on the workers of the flow that this is called from."""
+    return await _current.get().run(root, stage)
+
+
+def _outcome(answer: dict[str, Any]) -> Outcome:
+    if "error" not in answer:
+        return Outcome(answer["stage"], ran=answer["ran"], digest=answer["digest"])
+    kind = getattr(errors, answer["kind"], None) if answer["kind"] else None
+    if kind is not None and issubclass(kind, DwindleError):
+        raise kind(answer["error"])
+    failure = StageFailed(answer["error"])
+    failure.add_note(answer.get("trace", ""))
+    raise failure

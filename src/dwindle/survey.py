@@ -1,0 +1,96 @@
+"""Look over a workspace: what is done, what is missing, what is damaged. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dwindle.data.manifest import Manifest, read_manifest, verify
+from dwindle.data.workspace import read_document
+from dwindle.errors import DataDamaged
+from dwindle.plan import STAGES, Plan
+from dwindle.stages.runner import is_done, output
+
+__all__ = ["LineageState", "damaged", "finished_generations", "survey"]
+
+
+@dataclass(frozen=True)
+class LineageState:
+    """How far a lineage has come.
+
+    Args:
+        name: the lineage.
+        wanted: number of the last generation that the plan asks for.
+        done: number of the last generation up to which everything is done; -1 for none.
+        digest: digest of the last finished generation's dataset, or empty.
+        next_stage: the first stage that is missing or stale, or empty.
+        environments: how many different environments its generations were made in.
+    """
+
+    name: str
+    wanted: int
+    done: int
+    digest: str
+    next_stage: str
+    environments: int
+
+
+def survey(root: Path, plan: Plan) -> list[LineageState]:
+    """Return the state of every lineage, by manifests and sizes; `damaged` reads every byte."""
+    return [_lineage(root, plan, name) for name in plan.recipes]
+
+
+def _lineage(root: Path, plan: Plan, name: str) -> LineageState:
+    keys = plan.generations(name)
+    done, missing = finished_generations(root, plan, name, whole=False)
+    manifests = [read_manifest(root / output(f"curate@{key}", plan)) for key in keys[: done + 1]]
+    known = [manifest for manifest in manifests if manifest is not None]
+    environments = {tuple(sorted(manifest.environment.items())) for manifest in known}
+    return LineageState(name, len(keys) - 1, done, known[-1].digest if known else "", missing, len(environments))
+
+
+def finished_generations(root: Path, plan: Plan, name: str, *, whole: bool = True) -> tuple[int, str]:
+    """Return the last generation up to which every stage is done, and the first stage that is not.
+
+    Args:
+        root: the workspace.
+        plan: the plan.
+        name: the lineage.
+        whole: also hold every file to its digest, not only to its size.
+    """
+    keys = plan.generations(name)
+    for generation, key in enumerate(keys):
+        for stage in STAGES:
+            if not is_done(root, f"{stage}@{key}", plan, whole=whole):
+                return generation - 1, f"{stage}@{key}"
+    return len(keys) - 1, ""
+
+
+def damaged(root: Path, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield each output of the plan with what is wrong with it, or with an empty text; every byte is read."""
+    for name in plan.stage_names():
+        if name == "compare":
+            continue
+        path = root / output(name, plan)
+        yield name, _damage(path)
+
+
+def _damage(path: Path) -> str:
+    if path.suffix == ".json":
+        return "" if read_document(path) is not None else f"{path}: missing or not what it was published as"
+    try:
+        manifest = read_manifest(path)
+        if manifest is None:
+            return f"{path}: missing"
+        verify(path, manifest, afresh=True)
+    except DataDamaged as error:
+        return str(error)
+    return ""
+
+
+def rows_by_origin(manifest: Manifest) -> Mapping[str, int]:
+    """Return how many rows of all chains trained a generation: real, fresh and synthetic."""
+    origins: Mapping[str, int] = manifest.facts["rows"]["origin"]
+    synthetic = sum(count for origin, count in origins.items() if origin.isdigit())
+    return {"real": origins.get("real", 0), "fresh": origins.get("fresh", 0), "synthetic": synthetic}

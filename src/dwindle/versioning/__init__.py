@@ -1,0 +1,1 @@
+"""Versions: every finished stage recorded in DVC, many at once."""
