@@ -14,7 +14,7 @@ import typer
 
 from dwindle.errors import BadInput, DwindleError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "fail", "main", "users_error"]
 
 app = typer.Typer(
     name="dwindle",
@@ -26,7 +26,9 @@ app = typer.Typer(
 
 Params = Annotated[Path, typer.Option("--params", "-p", help="The sweep's file; its folder is the project.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key.path=value, laid over the file.")]
-Key = Annotated[str, typer.Argument(help="Key of the generation in plan.yaml, e.g. replace-g003; DVC passes it itself.")]
+Key = Annotated[
+    str, typer.Argument(help="Key of the generation in plan.yaml, e.g. replace-g003; DVC passes it itself.")
+]
 
 DEFAULT = Path("params.yaml")
 
@@ -153,13 +155,22 @@ def main() -> None:
         sys.argv.remove("--debug")
     try:
         app()
-    except DwindleError as error:
-        if debug:
+    except (DwindleError, ExceptionGroup) as error:
+        known = users_error(error)
+        if debug or known is None:
             raise
-        fail(error)
+        fail(known)
     except KeyboardInterrupt:
         typer.echo("interrupted; run the same command again to go on", err=True)
         sys.exit(130)
+
+
+def users_error(error: Exception) -> DwindleError | None:
+    """Return the error to show the user, also out of a group of lineages that grew side by side; None: a defect."""
+    if isinstance(error, ExceptionGroup):
+        found = [users_error(inner) for inner in error.exceptions]
+        return found[0] if None not in found else None
+    return error if isinstance(error, DwindleError) else None
 
 
 def fail(error: DwindleError) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import re
+import sys
 from functools import cache
 from typing import Any, Literal
 
@@ -62,6 +64,8 @@ def _outside(name: str) -> type[Any]:
     if not _OUTSIDE.fullmatch(name):
         raise BadInput(f"'{name}': an outside component is named my_package.my_module:MyClass")
     module_name, _, class_name = name.partition(":")
+    if (here := os.getcwd()) not in sys.path:  # a console script does not look beside params.yaml
+        sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever the user's module raises is the user's answer

@@ -188,6 +188,9 @@ class Source(Protocol):
 
         Blocks that do not overlap are independent (or, for a finite source, disjoint); callers never ask for
         overlapping blocks.
+
+        Raises:
+            ValueError: if the block reaches beyond `capacity`.
         """
         ...
 
@@ -203,7 +206,7 @@ class Curated:
 
     Args:
         kept: (c, n) True where the row stays.
-        weights: (c, n) weight of the rows that stay, or None for all equal.
+        weights: (c, n) weight of the rows that stay, or None to leave them as they came.
         dropped: for each reason, how many rows of all chains it dropped.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BadInput", "DataDamaged", "DwindleError", "NotReachable", "StageFailed", "nearest"]
+__all__ = ["BadInput", "DataDamaged", "DwindleError", "NotReachable", "StageFailed", "Starved", "nearest"]
 
 
 class DwindleError(Exception):
@@ -44,6 +44,10 @@ class StageFailed(DwindleError):
     """A stage could not do its work for a scientific reason: no rows left, a fit that is impossible."""
 
     exit_code = 5
+
+
+class Starved(StageFailed):
+    """The curators left a lineage without rows to train on: a result, not a breakdown."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -139,16 +139,7 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
         recipe.regime.plan(1, {REAL: recipe.budget, 1: recipe.budget}, budget=recipe.budget).keep
     )
     warm = bool(generation) and recipe.restart == "warm"
-    digests = {
-        stage: _digest(
-            stage,
-            _reads(recipe, stage, generation),
-            stage_seed(recipe, name, generation, stage),
-            f"dwindle.stages.{stage}",
-            *_modules(recipe, stage, generation),
-        )
-        for stage in STAGES
-    }
+    digests = {stage: _stage_digest(recipe, name, generation, stage) for stage in STAGES}
     return {
         "lineage": name,
         "generation": generation,
@@ -160,6 +151,22 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
         "restart": f"models/{parent}" if warm else f"data/{folder}/train/manifest.json",
         **digests,
     }
+
+
+def stage_digest(plan: Plan, key: str, stage: str) -> str:
+    """Return the digest that a stage of the plan would get from the code as it is now."""
+    entry = plan.chain[key]
+    return _stage_digest(plan.recipe(entry["lineage"]), entry["lineage"], entry["generation"], stage)
+
+
+def _stage_digest(recipe: Recipe, lineage: str, generation: int, stage: str) -> str:
+    return _digest(
+        stage,
+        _reads(recipe, stage, generation),
+        stage_seed(recipe, lineage, generation, stage),
+        f"dwindle.stages.{stage}",
+        *_modules(recipe, stage, generation),
+    )
 
 
 def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
@@ -220,7 +227,7 @@ def plan_text(plan: Plan) -> str:
     yaml = YAML()
     yaml.width = 4096
     data = {
-        "sweep": plan.sweep,
+        "name": plan.sweep,  # not `sweep`: DVC lays plan.yaml over params.yaml and refuses a key that both have
         "recipes": plan.recipes,
         "real": plan.real,
         "chain": plan.chain,
@@ -263,6 +270,6 @@ def _read_plan(path: Path, _modified: int, _inode: int) -> Plan:
 
     try:
         data = YAML(typ="safe").load(path.read_text())
-        return Plan(data["sweep"], data["real"], data["chain"], data["recipes"], data["compare"])
+        return Plan(data["name"], data["real"], data["chain"], data["recipes"], data["compare"])
     except (YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not a plan ({type(error).__name__}); write it anew with `dwindle plan`") from error

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dwindle.config.recipe import Recipe
 from dwindle.config.sweep import Sweep
 from dwindle.contracts import Curve
 from dwindle.data.manifest import digest_of, read_manifest
 from dwindle.errors import NotReachable
-from dwindle.expectations import expected, z_score
+from dwindle.expectations import expected, z_scores
 from dwindle.plan import STAGES, Plan
 from dwindle.stages.runner import evaluation, output
 from dwindle.survey import rows_by_origin
-from dwindle.tracking.mlflow_tracker import Dataset, GenerationRecord, LineageRecord, Tracker
+from dwindle.tracking.address import ui_command
+from dwindle.tracking.mlflow_tracker import Tracker
+from dwindle.tracking.records import Dataset, GenerationRecord, LineageRecord
 from dwindle.versioning.dvc_store import DvcStore, recorded_hashes, why_off
 
 __all__ = ["Recorder"]
@@ -43,7 +48,14 @@ class Recorder:
             self.notes.append(reason)
         self._parent = ""
         self._runs: dict[str, str] = {}
+        self._entered: dict[str, int] = {}
         self._theory: dict[str, Mapping[str, Curve]] = {}
+        self._hashes: dict[str, str] = recorded_hashes(sweep.root) if self._store is not None else {}
+
+    @property
+    def tracking_command(self) -> str:
+        """The command that shows what was tracked."""
+        return ui_command(self.sweep.tracking.uri, self.root)
 
     def begin(self) -> None:
         """Reach MLflow and open the sweep's run.
@@ -55,23 +67,21 @@ class Recorder:
             return
         try:
             self._tracker.preflight()
-            identity = digest_of([self.sweep.name, {k: v.recipe.digest for k, v in self.sweep.lineages.items()}])
-            parameters = {"lineages": len(self.sweep.lineages), "generations": self._longest()}
-            self._parent = self._tracker.sweep(self.sweep.name, self.sweep.name, identity, parameters, {})
+            identity = digest_of(["sweep", self.sweep.name])
+            self._parent = self._tracker.sweep(self.sweep.name, self.sweep.name, identity, {}, {})
         except NotReachable as error:
             if self.sweep.tracking.required:
                 raise
             self._tracker = None
             self.notes.append(f"MLflow is out of reach ({error}); run `dwindle sync` when it is back")
 
-    def _longest(self) -> int:
-        return max(lineage.generations for lineage in self.sweep.lineages.values())
-
     def generations(self, name: str, generations: Iterable[int]) -> None:
-        """Record generations of a lineage that are evaluated; recording one twice changes nothing."""
-        if self._tracker is None:
+        """Record the metrics of evaluated generations in MLflow; recording one twice changes nothing."""
+        self._send(name, [self._record(name, generation) for generation in generations])
+
+    def _send(self, name: str, records: list[GenerationRecord]) -> None:
+        if self._tracker is None or not records:
             return
-        records = [self._record(name, generation) for generation in generations]
         try:
             self._tracker.generations(self._run(name), records)
         except NotReachable:
@@ -99,7 +109,7 @@ class Recorder:
             metrics |= {measure: value["mean"], f"{measure}.low": value["low"], f"{measure}.high": value["high"]}
             metrics |= self._against_theory(name, generation, measure, value["chains"])
         metrics |= self._composition(key)
-        return GenerationRecord(generation, metrics, path.stat().st_mtime_ns // 1_000_000, self._dataset(key))
+        return GenerationRecord(generation, metrics, path.stat().st_mtime_ns // 1_000_000, None)
 
     def _against_theory(self, name: str, generation: int, measure: str, chains: list[Any]) -> dict[str, float | None]:
         if name not in self._theory:
@@ -107,9 +117,11 @@ class Recorder:
         curve = self._theory[name].get(measure)
         if curve is None:
             return {}
-        theory = float(curve.mean[generation])
-        z = z_score(theory, [math.nan if value is None else value for value in chains])
-        return {f"{measure}.theory": theory, f"{measure}.z": z}
+        here = slice(generation, generation + 1)
+        deviation = None if curve.deviation is None else curve.deviation[here]
+        values = np.array([[math.nan if value is None else value for value in chains]])
+        (score,) = z_scores(replace(curve, mean=curve.mean[here], deviation=deviation), values).tolist()
+        return {f"{measure}.theory": float(curve.mean[generation]), f"{measure}.z": score}
 
     def _composition(self, key: str) -> dict[str, float | None]:
         manifest = read_manifest(self.root / output(f"curate@{key}", self.plan))
@@ -129,22 +141,21 @@ class Recorder:
             return None
         return Dataset(key, path, digest, manifest.facts["rows"]["total"])
 
-    @property
-    def _hashes(self) -> Mapping[str, str]:
-        return self.__dict__.setdefault("_known_hashes", {})  # type: ignore[no-any-return]
-
     def commit(self, stages: Iterable[str]) -> None:
         """Record finished stages in DVC, all at once."""
         if self._store is not None:
-            self.__dict__["_known_hashes"] = {**self._hashes, **self._store.commit(list(stages))}
+            self._hashes |= self._store.commit(list(stages))
 
-    def commit_lineage(self, name: str, generations: int) -> None:
-        """Record a lineage's stages up to a generation in DVC, and its datasets in MLflow under DVC's digests."""
-        keys = self.plan.generations(name)[: generations + 1]
+    def enter(self, name: str, last: int) -> None:
+        """Enter a lineage's stages up to generation `last` into DVC, and its datasets into MLflow by DVC's digests."""
+        first = self._entered.get(name, -1) + 1
+        keys = self.plan.generations(name)[first : last + 1]
         real = {self.plan.chain[key]["real"] for key in keys}
         draws = [f"draw@{key}" for key, entry in self.plan.real.items() if entry["folder"] in real]
         self.commit([*draws, *(f"{stage}@{key}" for key in keys for stage in STAGES)])
-        self.generations(name, range(generations + 1))
+        datasets = [(generation, self._dataset(key)) for generation, key in enumerate(keys, first)]
+        self._send(name, [GenerationRecord(g, {}, 0, dataset) for g, dataset in datasets if dataset is not None])
+        self._entered[name] = last
 
     def finish(self, name: str, status: str = "FINISHED", tags: Mapping[str, str] | None = None) -> None:
         """Close a lineage's run."""
@@ -186,6 +197,3 @@ def _tags(recipe: Recipe) -> dict[str, str]:
     ratio = settings["regime"].get("synthetic_ratio")
     tags = {part: str(settings[part]["name"]) for part in ("family", "source", "regime")}
     return tags | ({"synthetic_ratio": f"{ratio:g}"} if ratio is not None else {})
-
-
-_ = recorded_hashes

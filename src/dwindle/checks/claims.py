@@ -88,11 +88,20 @@ def global_random_state_kept() -> Iterator[None]:
 
     torch is watched once it is loaded: run a component once before it is watched.
     """
+    _move_random_states()
     before = _random_states()
     yield
     after = _random_states()
     moved = [library for library, state in before.items() if state != after[library]]
     expect(not moved, "the global random states untouched", f"a draw from that of {', '.join(moved)}")
+
+
+def _move_random_states() -> None:
+    """Draw once from each: a component that seeds them would else put them back where it left them."""
+    random.random()
+    np.random.random_sample()  # noqa: NPY002
+    if "torch" in sys.modules:
+        sys.modules["torch"].rand(1)
 
 
 def _random_states() -> Mapping[str, object]:

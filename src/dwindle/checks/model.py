@@ -13,13 +13,12 @@ import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, same
 from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, rows_of
+from dwindle.checks.truth import MANY, expect_moments, expect_probabilities
 from dwindle.contracts import Array, Family, Model, Moments, Probabilities, Rows, Scorable, Within
 from dwindle.samplers import Sampler
 
 __all__ = ["knowledge", "model_checks", "sampled", "training_rows"]
 
-_MANY = 4000
-_STANDARD_ERRORS = 6.0
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 
 
@@ -180,31 +179,13 @@ def check_log_prob_scores_every_row(family: Family) -> None:
 def check_moments_are_those_of_the_samples(family: Family) -> None:
     """The mean and covariance that a model knows are those of what it samples."""
     model = _fitted(family)
-    if not isinstance(model, Moments):
-        return
-    values = sampled(model, _MANY)
-    mean, covariance = model.mean(), model.covariance()
-    chains, _, width = values.shape
-    expect(mean.shape == (chains, width), f"a mean of shape {(chains, width)}", mean.shape)
-    expect(covariance.shape == (chains, width, width), f"covariances {(chains, width, width)}", covariance.shape)
-    spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    errors = np.abs(values.mean(axis=1) - mean) / (spread / np.sqrt(_MANY) + 1e-12)
-    expect(errors.max() < _STANDARD_ERRORS, "the mean of the samples", f"one {errors.max():.1f} standard errors off")
-    seen = np.array([np.cov(chain, rowvar=False).reshape(width, width) for chain in values])
-    gaps = np.abs(seen - covariance) / (spread[:, :, None] * spread[:, None, :] + 1e-12)
-    expect(gaps.max() < 0.25, "the covariance of the samples", f"one {gaps.max():.0%} of the variance off")
+    if isinstance(model, Moments):
+        expect_moments(sampled(model, MANY), model)
 
 
 @claim
 def check_probabilities_are_those_of_the_samples(family: Family) -> None:
     """The probabilities that a model knows are the frequencies of what it samples."""
     model = _fitted(family)
-    if not isinstance(model, Probabilities):
-        return
-    values, known = sampled(model, _MANY), model.probabilities()
-    expect(known.ndim == 2 and len(known) == len(values), f"{len(values)} chains of probabilities", known.shape)
-    sums = known.sum(axis=1)
-    expect(np.allclose(sums, 1.0) and (known >= 0).all(), "probabilities >= 0 that sum to 1", f"sums {sums}")
-    seen = np.array([np.bincount(chain, minlength=known.shape[1]) for chain in values]) / _MANY
-    errors = np.abs(seen - known) / (np.sqrt(known * (1 - known) / _MANY) + 1e-9)
-    expect(errors.max() < _STANDARD_ERRORS, "the frequencies of the samples", f"{errors.max():.1f} standard errors off")
+    if isinstance(model, Probabilities):
+        expect_probabilities(sampled(model, MANY), model)

@@ -7,12 +7,11 @@ import numpy as np
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, same
 from dwindle.checks.examples import CHAINS, SEED
 from dwindle.checks.settings import settings_checks, smallest_checks
+from dwindle.checks.truth import MANY, expect_moments, expect_probabilities
 from dwindle.contracts import REAL, Array, IntArray, Moments, Probabilities, Provenance, Rows, Source
 
 __all__ = ["check_source", "source_checks"]
 
-_MANY = 4000
-_STANDARD_ERRORS = 6.0
 _LARGEST = 100_000
 
 
@@ -176,23 +175,13 @@ def check_capacity_is_honoured(source: Source) -> None:
 @claim
 def check_the_truth_is_that_of_the_rows(source: Source) -> None:
     """A source that knows its moments or probabilities draws rows that have them."""
-    if source.capacity is not None or not isinstance(source, Moments | Probabilities):
+    if source.capacity is not None:
         return
-    rows = _drawn(source, count=_MANY)
-    values = np.concatenate(list(rows.values))
+    values = np.concatenate(list(_drawn(source, count=MANY).values))[None]
     if isinstance(source, Moments):
-        mean, covariance = source.mean(), source.covariance()
-        width = values.shape[1]
-        shapes = (mean.shape, covariance.shape)
-        expect(shapes == ((1, width), (1, width, width)), f"moments (1, {width}) and (1, {width}, {width})", shapes)
-        errors = np.abs(values.mean(axis=0) - mean[0]) / (np.sqrt(np.diagonal(covariance[0]) / len(values)) + 1e-12)
-        expect(errors.max() < _STANDARD_ERRORS, "rows with the true mean", f"one {errors.max():.1f} errors off")
+        expect_moments(values, source)
     if isinstance(source, Probabilities):
-        known = source.probabilities()
-        expect(known.ndim == 2 and len(known) == 1, "probabilities of shape (1, K)", known.shape)
-        seen = np.bincount(values, minlength=known.shape[1]) / len(values)
-        errors = np.abs(seen - known[0]) / (np.sqrt(known[0] * (1 - known[0]) / len(values)) + 1e-9)
-        expect(errors.max() < _STANDARD_ERRORS, "rows with the true frequencies", f"one {errors.max():.1f} errors off")
+        expect_probabilities(values, source)
 
 
 @claim

@@ -95,6 +95,19 @@ class Sweep:
     engine: Engine = field(default_factory=Engine)
     root: Path = field(default_factory=Path)
 
+    def chosen(self, name: str | None) -> tuple[str, ...]:
+        """Return the names of the lineages to grow: one, the first if the name is empty, all if it is None.
+
+        Raises:
+            BadInput: if there is no such lineage.
+        """
+        if name is None:
+            return tuple(self.lineages)
+        found = name or next(iter(self.lineages))
+        if found not in self.lineages:
+            raise BadInput(f"no lineage '{found}'{nearest(found, self.lineages)}")
+        return (found,)
+
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """Read, merge and validate a sweep.
@@ -125,14 +138,18 @@ def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) 
     from omegaconf import OmegaConf
 
     merged = OmegaConf.create(document.data)
-    for override in overrides:
+    # A component's name goes first: the settings of the component it takes the place of go with that one.
+    for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
         key, sign, text = override.partition("=")
         if not sign or not key or not all(key.split(".")):
             problems.append(f"command line: '{override}': expected key=value, with dots between the parts of the key")
             continue
         parts = tuple(key.split("."))
         try:
-            OmegaConf.update(merged, key, scalar(text), merge=False, force_add=True)
+            value = scalar(text)
+            if parts[-1] == "name" and OmegaConf.select(merged, key) not in (None, value):
+                OmegaConf.update(merged, ".".join(parts[:-1]), {"name": value}, merge=False, force_add=True)
+            OmegaConf.update(merged, key, value, merge=False, force_add=True)
         except BadInput as error:
             problems.append(f"command line: {key} = {text!r}: {error}")
         except Exception as error:  # OmegaConf raises many kinds when a key runs through a value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -47,7 +48,8 @@ class Deduplicate:
 
 def _first_places(values: Array) -> IntArray:
     """Return, for each row, the place of the first row that equals it, (n,)."""
-    table = np.ascontiguousarray(values.reshape(len(values), -1)) + 0  # -0.0 becomes 0.0, which it equals
-    keys = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1]))).ravel()
+    width = math.prod(values.shape[1:])
+    table = np.ascontiguousarray(values.reshape(len(values), width)) + 0  # -0.0 becomes 0.0, which it equals
+    keys = table.view(np.dtype((np.void, table.dtype.itemsize * width))).ravel()
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     return np.asarray(first[group.ravel()], dtype=np.int64)

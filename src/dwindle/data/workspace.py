@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dwindle.data.manifest import MANIFEST, Manifest, canonical, file_digest, folder_digest
+from dwindle.data.manifest import Manifest, canonical, file_digest, folder_digest
 from dwindle.errors import NotReachable
 from dwindle.failpoints import failpoint
 
@@ -142,12 +142,16 @@ def _self_digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(document)).hexdigest()
 
 
-def sweep_litter(folder: Path) -> int:
+def sweep_litter(folder: Path, name: str = "*") -> int:
     """Remove what killed processes left half-written below a folder; return how many pieces.
 
-    Only call this while holding the lock of what the folder belongs to.
+    Only call this while holding the lock of what is swept.
+
+    Args:
+        folder: where to look.
+        name: only the litter of targets of this name.
     """
-    litter = [path for path in folder.rglob(".*.tmp") if MANIFEST not in path.parent.name]
+    litter = list(folder.rglob(f".{name}.*.tmp"))
     for path in litter:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
 from dwindle.contracts import FloatArray, IntArray, Kind, Model, Rows, Seed, Within
-
-if TYPE_CHECKING:
-    from dwindle.samplers import Sampler
+from dwindle.samplers import Sampler
 
 __all__ = ["Categorical", "CategoricalModel"]
 

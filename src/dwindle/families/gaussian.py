@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
 from dwindle.contracts import Array, FloatArray, Kind, Model, Rows, Seed, Within
-
-if TYPE_CHECKING:
-    from dwindle.samplers import Sampler
+from dwindle.samplers import Sampler
 
 __all__ = ["Gaussian", "GaussianModel"]
 
@@ -62,8 +60,8 @@ class Gaussian:
 class GaussianModel:
     """The Gaussian of every chain.
 
-    A direction whose variance is below rounding error relative to the widest one counts as collapsed: nothing is sampled
-    along it, and a row that leaves the remaining directions has density 0.
+    A direction whose variance is below rounding error relative to the widest one counts as collapsed: nothing is
+    sampled along it, and a row that leaves the remaining directions has density 0.
 
     Args:
         means: (c, d).
@@ -144,6 +142,6 @@ def _roots(covariances: FloatArray) -> FloatArray:
 
 
 def _outside(along: FloatArray, spectrum: FloatArray) -> Array:
-    """Say which rows leave the directions that have not collapsed, (c, n); along (c, n, d) are principal coordinates."""
+    """Say which rows, (c, n, d) along the principal axes, leave the directions that have not collapsed, (c, n)."""
     slack = np.sqrt(np.finfo(np.float64).eps * spectrum[:, -1])
-    return ((np.abs(along) > slack[:, None, None]) & (spectrum == 0)[:, None]).any(axis=2)
+    return np.asarray(((np.abs(along) > slack[:, None, None]) & (spectrum == 0)[:, None]).any(axis=2))

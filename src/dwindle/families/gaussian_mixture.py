@@ -1,8 +1,8 @@
 """The Gaussian mixture family: expectation-maximisation over all chains in one batch.
 
 Rows are centred and divided by their overall deviation first, so that a collapsed chain is as well conditioned as a
-wide one. Of the features (x_i x_j for i <= j, x_i, 1) of the rows, one matrix product gives the log-density of every row
-under every component, and a second one all the sums of the next maximisation.
+wide one. Of the features (x_i x_j for i <= j, x_i, 1) of the rows, one matrix product gives the log-density of each row
+under each component, and a second one all the sums of the next maximisation.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
 from dwindle.contracts import Array, FloatArray, IntArray, Kind, Model, Rows, Seed, Within
-
-if TYPE_CHECKING:
-    from dwindle.samplers import Sampler
+from dwindle.samplers import Sampler
 
 __all__ = ["GaussianMixture", "GaussianMixtureModel"]
 
@@ -30,9 +28,8 @@ _FEATURES_AT_ONCE = 2**18  # numbers: 2 MiB, within the cache
 class GaussianMixture:
     """A mixture of Gaussians with full covariances, fitted by expectation-maximisation, all chains at once.
 
-    It starts from k-means++ centres and a few steps of k-means, or from the parent's parameters. There is one start, so
-    that a lost mode is the data's doing and not the best of several tries. A component that loses its rows keeps its
-    place and shape, gets the share 0 and stays lost for this fit; it is never sampled.
+    It starts once, from greedy k-means++ centres and a few steps of k-means, or from the parent's parameters. A
+    component that loses its rows keeps place and shape, gets the share 0, stays lost for this fit and is never sampled.
 
     Args:
         components: number of components k.
@@ -58,8 +55,8 @@ class GaussianMixture:
             ValueError: if a chain has no rows, or the parent is not a mixture of as many components.
         """
         centre, deviation, batch = _framed(rows)
-        draws = seed.at("centres").numpy().random((rows.chains, self.components))
-        warm = self._continued(parent, centre, deviation)
+        draws = seed.at("centres").numpy().random((rows.chains, self.components, 2 + int(np.log(self.components))))
+        warm = None if parent is None else self._continued(parent, centre, deviation)
         found = []
         for chains in batch.groups():
             group = batch.take(chains)
@@ -68,12 +65,8 @@ class GaussianMixture:
         fitted = GaussianMixtureModel(*(np.concatenate(part) for part in zip(*found, strict=True)))
         return fitted.moved(deviation, centre)
 
-    def _continued(
-        self, parent: Model | None, centre: FloatArray, deviation: FloatArray
-    ) -> GaussianMixtureModel | None:
-        """Return the parent's mixtures of the centred and scaled rows."""
-        if parent is None:
-            return None
+    def _continued(self, parent: Model, centre: FloatArray, deviation: FloatArray) -> GaussianMixtureModel:
+        """Return the parent's mixtures in terms of the centred and scaled rows."""
         if not isinstance(parent, GaussianMixtureModel) or parent.weights.shape != (len(centre), self.components):
             raise ValueError(f"{len(centre)} mixtures of {self.components} components cannot start from this parent")
         unit = np.where(deviation > 0, deviation, 1.0)
@@ -138,19 +131,19 @@ class GaussianMixtureModel:
             np.copyto(values, rows, where=np.equal(chosen, j)[..., None])
         return Rows(values)
 
+    @np.errstate(divide="ignore", over="ignore")
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the log-density of each row, nats, (c, n).
 
         A component without any variance counts 1 for a row equal to its mean and 0 for every other.
         """
         factors, deviations, volumes = _factors(self.covariances)
-        inverses, peaks = np.linalg.inv(factors), _logarithm(self.weights) - volumes
+        inverses, peaks = np.linalg.inv(factors), np.log(self.weights) - volumes
         narrow = np.maximum(deviations, np.finfo(np.float64).tiny)[..., None, None]
         total = np.full((len(self.means), rows.count), -np.inf)
         for j in range(self.means.shape[1]):
-            with np.errstate(over="ignore"):
-                away = (rows.values - self.means[:, j, None]) / narrow[:, j] @ inverses[:, j].swapaxes(1, 2)
-                total = np.logaddexp(total, peaks[:, j, None] - 0.5 * (away * away).sum(axis=2))
+            away = (rows.values - self.means[:, j, None]) @ inverses[:, j].swapaxes(1, 2) / narrow[:, j]
+            total = np.logaddexp(total, peaks[:, j, None] - 0.5 * (away * away).sum(axis=2))
         return total
 
     def mean(self) -> FloatArray:
@@ -179,9 +172,8 @@ class GaussianMixtureModel:
 
     def moved(self, scale: FloatArray, shift: FloatArray) -> GaussianMixtureModel:
         """Return the mixtures of the rows times scale (c, 1, 1) plus shift (c, 1, d)."""
-        return GaussianMixtureModel(
-            self.weights, self.means * scale + shift, self.covariances * scale[..., None] * scale[..., None]
-        )
+        squared = (scale * scale)[..., None]
+        return GaussianMixtureModel(self.weights, self.means * scale + shift, self.covariances * squared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,25 +195,16 @@ class _Batch:
     @cached_property
     def features(self) -> FloatArray:
         """x_i x_j for i <= j, x_i and 1 of each row, (c, f, n)."""
-        chains, dimensions, count = self.values.shape
-        low, high = np.triu_indices(dimensions)
-        features = np.empty((chains, len(low) + dimensions + 1, count))
-        np.multiply(self.values[:, low], self.values[:, high], out=features[:, : len(low)])
-        features[:, len(low) : -1] = self.values
-        features[:, -1] = 1.0
-        return features
+        low, high = np.triu_indices(self.values.shape[1])
+        squares = self.values[:, low] * self.values[:, high]
+        return np.concatenate([squares, self.values, np.ones_like(self.values[:, :1])], axis=1)
 
 
 def _framed(rows: Rows) -> tuple[FloatArray, FloatArray, _Batch]:
-    """Return centre (c, 1, d), overall deviation (c, 1, 1), 0 if collapsed, and the rows in these terms.
-
-    A place of weight 0 may hold anything, nan included.
-    """
-    weights = rows.filled_weights()
-    mass = weights.sum(axis=1, keepdims=True)
-    if not rows.count or not mass.all():
-        raise ValueError(f"chain {int(np.argmin(mass)) if rows.count else 0} has no rows to fit")
-    shares = weights / mass
+    """Return centre (c, 1, d), deviation (c, 1, 1) and the rows in these terms; a place of weight 0 may hold nan."""
+    if not rows.counts.all():
+        raise ValueError(f"chain {rows.counts.argmin()} has no rows to fit")
+    shares = rows.filled_weights() / rows.filled_weights().sum(axis=1, keepdims=True)
     present = shares[..., None] > 0
     values = np.where(present, rows.values, 0.0)
     centre = shares[:, None] @ values
@@ -236,28 +219,25 @@ def _seeded(batch: _Batch, draws: FloatArray, regularisation: float) -> Gaussian
     centres = _centres(batch, draws)
     for _ in range(_LLOYD_STEPS):
         member = _nearest(batch, centres)
-        mass = member.sum(axis=2)[..., None]
-        moved = np.where(mass > 0, member @ batch.values.swapaxes(1, 2) / np.where(mass > 0, mass, 1.0), centres)
-        if np.array_equal(moved, centres):
+        mass, sums = member.sum(axis=2)[..., None], member @ batch.values.swapaxes(1, 2)
+        before, centres = centres, np.where(mass > 0, sums / np.where(mass > 0, mass, 1.0), centres)
+        if np.array_equal(before, centres):
             break
-        centres = moved
-    shapes = np.broadcast_to(np.eye(centres.shape[2]), (*centres.shape, centres.shape[2]))
+    shapes = np.eye(centres.shape[2]) + np.zeros((*centres.shape, 1))
     idle = GaussianMixtureModel(np.zeros(centres.shape[:2]), centres, shapes)
     return _maximised(_nearest(batch, centres) @ batch.features.swapaxes(1, 2), idle, regularisation)
 
 
 def _centres(batch: _Batch, draws: FloatArray) -> FloatArray:
-    """Return k-means++ centres, (c, k, d): each a row drawn with chance proportional to its squared distance."""
-    chains = np.arange(len(draws))
-    chosen: list[FloatArray] = []
-    distance = np.ones_like(batch.shares)
-    for draw in draws.T:
-        reach = np.cumsum(batch.shares * distance, axis=1)
-        reach = np.where(reach[:, -1:] > 0, reach, np.cumsum(batch.shares, axis=1))
-        index = (reach > draw[:, None] * reach[:, -1:]).argmax(axis=1)
-        chosen.append(batch.values[chains, :, index])
-        away = ((batch.values - chosen[-1][..., None]) ** 2).sum(axis=1)
-        distance = away if len(chosen) == 1 else np.minimum(distance, away)
+    """Return greedy k-means++ centres, (c, k, d): of rows drawn by their squared distance, the one that helps most."""
+    chains, chosen, distance = np.arange(len(draws)), [], np.full_like(batch.shares, 1e300)
+    for draw in draws.swapaxes(0, 1):
+        reach = np.cumsum(batch.shares * (distance + np.finfo(np.float64).tiny), axis=1)[:, None]
+        rows = batch.values[chains[:, None], :, (reach > draw[..., None] * reach[..., -1:]).argmax(axis=2)]
+        left = np.minimum(distance[:, None], ((batch.values[:, None] - rows[..., None]) ** 2).sum(axis=2))
+        best = (batch.shares[:, None] * left).sum(axis=2).argmin(axis=1)
+        chosen.append(rows[chains, best])
+        distance = left[chains, best]
     return np.stack(chosen, axis=1)
 
 
@@ -274,14 +254,14 @@ def _expected(batch: _Batch, model: GaussianMixtureModel) -> tuple[FloatArray, F
     """Return the sums of the features under each component's responsibility, (c, k, f), and the mean log-likelihood."""
     logs = _coefficients(model) @ batch.features
     top = logs.max(axis=1)
-    logs -= top[:, None]
-    member = np.exp(logs, out=logs)
+    member = np.exp(logs - top[:, None])
     mass = member.sum(axis=1)
     member *= (batch.shares / mass)[:, None]
     likelihood = (batch.shares * (top + np.log(mass))).sum(axis=1)
     return member @ batch.features.swapaxes(1, 2), likelihood
 
 
+@np.errstate(divide="ignore")
 def _coefficients(model: GaussianMixtureModel) -> FloatArray:
     """Return the factors of the features in log(share) + log-density, (c, k, f)."""
     factors, deviations, volumes = _factors(model.covariances)
@@ -290,7 +270,7 @@ def _coefficients(model: GaussianMixtureModel) -> FloatArray:
     low, high = np.triu_indices(precisions.shape[-1])
     pairs = precisions[..., low, high] * np.where(low == high, -0.5, -1.0)
     slope = (precisions @ model.means[..., None])[..., 0]
-    height = _logarithm(model.weights) - volumes - 0.5 * (slope * model.means).sum(axis=2)
+    height = np.log(model.weights) - volumes - 0.5 * (slope * model.means).sum(axis=2)
     return np.concatenate([pairs, slope, height[..., None]], axis=2)
 
 
@@ -298,33 +278,22 @@ def _maximised(sums: FloatArray, before: GaussianMixtureModel, regularisation: f
     """Return the mixture that the sums of the features give; components that lost their rows stay as they were."""
     dimensions = before.means.shape[2]
     low, high = np.triu_indices(dimensions)
-    mass = sums[..., -1]
-    lost = mass < _LOST
+    mass, lost = sums[..., -1], sums[..., -1] < _LOST
+    shares = np.where(lost, 0.0, mass / np.where(lost, 0.0, mass).sum(axis=1, keepdims=True))
     sums = sums / np.where(lost, 1.0, mass)[..., None]
     means = sums[..., len(low) : -1]
     squares = np.empty((*means.shape, dimensions))
     squares[..., low, high] = squares[..., high, low] = sums[..., : len(low)]
     shapes = squares - means[..., None] * means[..., None, :] + regularisation * np.eye(dimensions)
-    shares = np.where(lost, 0.0, mass)
-    return GaussianMixtureModel(
-        shares / shares.sum(axis=1, keepdims=True),
-        np.where(lost[..., None], before.means, means),
-        np.where(lost[..., None, None], before.covariances, shapes),
-    )
+    means = np.where(lost[..., None], before.means, means)
+    shapes = np.where(lost[..., None, None], before.covariances, shapes)
+    return GaussianMixtureModel(shares, means, shapes)
 
 
 def _factors(covariances: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return lower factors and deviations, S = deviation^2 L L^T, and log sqrt det(2 pi S).
-
-    Where there is no variance, L is the identity and the logarithm counts as 0.
-    """
+    """Return lower factors L, deviations s and log sqrt det(2 pi S), S = s^2 L L^T; identity, 0 and 0 where S is 0."""
     variance = np.trace(covariances, axis1=-2, axis2=-1)[..., None, None] / covariances.shape[-1]
     solid, unit = variance > 0, np.where(variance > 0, variance, 1.0)
     factors = np.linalg.cholesky(np.where(solid, covariances / unit, np.eye(covariances.shape[-1])))
     logs = np.log(np.diagonal(factors, axis1=-2, axis2=-1)) + 0.5 * np.log(2 * np.pi * unit[..., 0])
     return factors, np.sqrt(variance[..., 0, 0]), np.where(solid[..., 0, 0], logs.sum(axis=-1), 0.0)
-
-
-def _logarithm(shares: FloatArray) -> FloatArray:
-    """Return the logarithm, -inf for 0."""
-    return np.log(shares, out=np.full_like(shares, -np.inf), where=shares > 0)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import Array, Evidence, FloatArray, Measure, Measurement, Probabilities, Within
-from dwindle.data.summaries import NOT_FINITE, mean_and_covariance, usable_chains
+from dwindle.data.summaries import NOT_FINITE, usable_chains
 
 __all__ = ["TailMass"]
 
@@ -18,8 +18,8 @@ __all__ = ["TailMass"]
 class TailMass:
     """Share of the samples that lies in the real tail, over the real share: 1 tails intact, 0 tails gone.
 
-    Vectors: the tail is where the Mahalanobis distance to the held-out rows exceeds that of all but `quantile` of
-    them; directions in which the held-out rows do not vary are left out. Symbols: the tail is the rarest symbols that
+    Vectors: the tails of a dimension are what lies beyond the held-out rows' quantiles `quantile / 2` and
+    `1 - quantile / 2`; the shares are averaged over the dimensions in which held-out rows vary. Symbols: the tail is the rarest symbols that
     together hold at most `quantile` of the real mass, by the source's probabilities where it knows them, else by the
     held-out rows, whose rarest symbols look rarer than they are; symbols that never occur are no tail.
 
@@ -48,19 +48,17 @@ class TailMass:
 
     def _of_vectors(self, evidence: Evidence) -> Measurement:
         samples, held_out = evidence.samples.values, evidence.held_out.values
-        mean, covariance = mean_and_covariance(held_out)
-        whitening = _whitening(covariance[0])
-        # With so few rows every one is equally far from the mean: (m - 1)^2 / m.
-        if evidence.held_out.count < 2 or whitening.shape[1] >= evidence.held_out.count - 1:
-            return Measurement.undefined(len(samples), "there are too few held-out rows for so many dimensions")
-        distances = _distances(held_out, mean[0], whitening)
-        threshold = np.quantile(distances, 1 - self.quantile)
-        real = float((distances > threshold).mean())
+        low, high = np.quantile(held_out[0], [self.quantile / 2, 1 - self.quantile / 2], axis=0)
+        varying = low < high
+        if not varying.any():
+            return Measurement.undefined(len(samples), "the held-out rows do not vary")
+        low, high = low[varying], high[varying]
+        real = _beyond(held_out[..., varying], low, high)[0]
         if not real > 0:
-            return Measurement.undefined(len(samples), "no held-out row lies beyond the quantile")
+            return Measurement.undefined(len(samples), "no held-out row lies beyond the quantiles")
         usable = usable_chains(samples)
         values = np.full(len(samples), np.nan)
-        values[usable] = (_distances(samples[usable], mean[0], whitening) > threshold).mean(axis=1) / real
+        values[usable] = _beyond(samples[usable][..., varying], low, high) / real
         return Measurement(values, "" if usable.all() else NOT_FINITE)
 
     def _of_symbols(self, evidence: Evidence) -> Measurement:
@@ -75,19 +73,9 @@ class TailMass:
         return Measurement(shares / real[rare].sum())
 
 
-def _whitening(covariance: FloatArray) -> FloatArray:
-    """Return W, (d, r), with W^T S W = I over the r directions in which rows vary."""
-    if not np.isfinite(covariance).all():
-        return covariance
-    eigenvalues, vectors = np.linalg.eigh(covariance)
-    varying = eigenvalues > len(covariance) * np.finfo(np.float64).eps * eigenvalues[-1]
-    return np.asarray(vectors[:, varying] / np.sqrt(eigenvalues[varying]))
-
-
-def _distances(values: Array, mean: FloatArray, whitening: FloatArray) -> FloatArray:
-    """Return the squared Mahalanobis distance of each row, (c, n)."""
-    scores = (values - mean) @ whitening
-    return np.asarray(np.einsum("cnr,cnr->cn", scores, scores))
+def _beyond(values: Array, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the share of values outside low .. high, over rows and dimensions, (c,)."""
+    return np.asarray(((values < low) | (values > high)).mean(axis=(1, 2)))
 
 
 def _real_probabilities(evidence: Evidence) -> FloatArray:

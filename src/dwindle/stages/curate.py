@@ -12,7 +12,7 @@ import numpy as np
 from dwindle.contracts import FRESH, REAL, Take, TrainingPlan
 from dwindle.data.rows import IntArray, Rows
 from dwindle.data.shards import link_shard, read_shard, write_shard
-from dwindle.errors import StageFailed
+from dwindle.errors import Starved
 from dwindle.seeds import Seed
 from dwindle.stages.job import Job, facts_of, read_rows
 
@@ -43,7 +43,7 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     """Write the generation's dataset.
 
     Raises:
-        StageFailed: if too few rows are left in a chain.
+        Starved: if too few rows are left in a chain.
     """
     if job.generation == 0:
         link_shard(job.inputs["rows"], "real", out)
@@ -54,7 +54,7 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     chosen = _chosen(parts, plan, job.seed)
     rows = Rows.join([part.rows for part in chosen])
     if int(rows.counts.min()) < SMALLEST:
-        raise StageFailed(f"starved: {rows.counts.min()} rows are left in a chain, {SMALLEST} are needed; {dropped}")
+        raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {SMALLEST} are needed; {dropped}")
     shards = [_put(part, out) for part in chosen]
     pool = [_put(part, out) for part in parts if part.origin in plan.keep]
     return _facts(rows, shards, pool, dropped)

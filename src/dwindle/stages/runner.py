@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.data.manifest import digest_of, read_manifest, verify
-from dwindle.data.workspace import held, publish_document, publish_folder, publish_text, read_document
+from dwindle.data.workspace import held, publish_document, publish_folder, publish_text, read_document, sweep_litter
 from dwindle.errors import BadInput, DataDamaged
 from dwindle.plan import STAGES, Plan, read_plan, stage_seed
 from dwindle.seeds import Seed
@@ -65,6 +65,8 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None) -> Outco
     key = digest_of({"stage": step.digest, "inputs": inputs})
     # Lineages that share real rows may draw them at the same moment.
     with held(root, step.target.name, wait=True) if step.verb == "draw" else nullcontext():
+        if step.verb == "draw":
+            sweep_litter(step.target.parent, step.target.name)
         found = _published(step, key, whole=True)
         if found is not None:
             return Outcome(name, ran=False, digest=found)
@@ -220,7 +222,9 @@ def run_compare(root: Path, plan: Plan) -> Outcome:
     known = ((entry["lineage"], entry["generation"], measured) for entry, measured in found if measured is not None)
     text = compare.run(known)
     target = root / CURVES
-    ran = not target.exists() or target.read_text() != text
-    if ran:
-        publish_text(target, text)
+    with held(root, "compare", wait=True):
+        sweep_litter(target.parent)
+        ran = not target.exists() or target.read_text() != text
+        if ran:
+            publish_text(target, text)
     return Outcome("compare", ran, digest_of(text))

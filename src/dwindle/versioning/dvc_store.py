@@ -4,8 +4,8 @@ The only module that imports DVC. It records many stages at once, along the path
 each file once and dvc.lock once. DVC's own commands then find everything up to date. Nothing in the workspace is
 moved, linked or removed, so a kill at any moment loses nothing: cache objects and dvc.lock each appear by one rename.
 
-Leaves out on purpose: DVC's run cache, because dwindle's stage key already finds a finished stage, and the
-`.gitignore` that DVC puts beside each output, because the one at the root covers all of them.
+Left out on purpose: DVC's run cache, because dwindle's stage key already finds a finished stage, and the `.gitignore`
+that DVC puts beside each output, because the one at the root covers all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,12 @@ from typing import Any
 from dwindle.data.workspace import held, publish_text
 from dwindle.errors import BadInput, DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
-from dwindle.versioning.lock_file import read_lock_file, spell
+from dwindle.versioning.lock_file import LOCK, read_lock_file, recorded_hashes, spell
 
 __all__ = ["DvcStore", "recorded_hashes", "why_off"]
 
 _log = logging.getLogger(__name__)
 
-LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
 
 _LARGE = 2**20
@@ -50,21 +49,8 @@ def why_off(root: Path) -> str | None:
     return None
 
 
-def recorded_hashes(root: Path, stages: Iterable[str] | None = None) -> dict[str, str]:
-    """Return the hash that DVC has on record for each output, by path; DVC itself is not needed.
-
-    Args:
-        root: the workspace.
-        stages: names of the stages, or None for all. One without a record is left out.
-
-    Returns:
-        An MD5 a path, with `.dir` behind it for a folder.
-    """
-    return read_lock_file(root / LOCK).hashes(stages)
-
-
 class DvcStore:
-    """Records finished stages in DVC; may be shared by threads, and any number of processes may have one.
+    """Records finished stages in DVC; threads may share one, and any number of processes may have their own.
 
     Args:
         root: the workspace, where dvc.yaml and .dvc stand.
@@ -78,8 +64,8 @@ class DvcStore:
     def commit(self, stages: Sequence[str]) -> dict[str, str]:
         """Record finished stages: their outputs in DVC's cache, their hashes in dvc.lock.
 
-        Stages already on record with the same hashes leave everything as it is. The digests of the parameters are those
-        that plan.yaml holds now, so name only stages that are done according to this plan.
+        Stages already on record with the same hashes leave everything as it is. The parameter digests on record are
+        those that plan.yaml holds now, so name only stages that are done according to it.
 
         Args:
             stages: names as DVC has them: `generate@replace-g003`.
@@ -90,8 +76,10 @@ class DvcStore:
         Raises:
             BadInput: if dvc.yaml and plan.yaml have no such stage.
             DataDamaged: if an output or a dependency is missing.
-            NotReachable: if DVC is of another version and its command line fails as well.
+            NotReachable: if nothing is versioned here, or if DVC is of another version and its command line fails too.
         """
+        if reason := why_off(self.root):
+            raise NotReachable(reason)
         try:
             with held(self.root, "dvc", wait=True), self._locked() as repo:
                 return self._record(repo, list(dict.fromkeys(stages)))
@@ -103,13 +91,16 @@ class DvcStore:
     def _locked(self) -> Iterator[Any]:
         """Hold DVC's lock; our own, taken before, hands it on in turn where DVC's only polls twice a second."""
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+        from dvc.exceptions import DvcException
         from dvc.repo import Repo, lock_repo
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
-        if self._repo is None:
-            self._repo = Repo(str(self.root), _wait_for_lock=True)
-        with lock_repo(self._repo):
-            yield self._repo
+        try:
+            self._repo = self._repo or Repo(str(self.root), _wait_for_lock=True)
+            with lock_repo(self._repo):
+                yield self._repo
+        except DvcException as error:
+            raise BadInput(f"DVC: {error}") from error
 
     def _record(self, repo: Any, stages: Sequence[str]) -> dict[str, str]:
         pipeline = self._pipeline = _read_pipeline(repo, self.root, self._pipeline)
@@ -119,7 +110,7 @@ class DvcStore:
         _fill_cache(repo, [seen[path] for stage in wanted.values() for path, cached in stage.outs.items() if cached])
         failpoint("dvc.cached")
         self._write_lock({name: spell(name, stage.entry(seen)) for name, stage in wanted.items()}, pipeline.names)
-        return {path: str(seen[path].fields["md5"]) for stage in wanted.values() for path in stage.outs}
+        return {path: seen[path].fields["md5"] for stage in wanted.values() for path in stage.outs}
 
     def _write_lock(self, blocks: Mapping[str, str], order: Sequence[str]) -> None:
         for litter in self.root.glob(f".{LOCK}.*.tmp"):
@@ -131,9 +122,9 @@ class DvcStore:
 
     def _record_by_command(self, stages: Sequence[str]) -> dict[str, str]:
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "commit", "--force", "--no-relink", *stages]
-        done = subprocess.run(command, cwd=self.root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.root, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode:
-            raise NotReachable(f"dvc commit failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise NotReachable(f"dvc commit failed: {done.stderr.decode(errors='replace').strip()}")
         return recorded_hashes(self.root, stages)
 
 
@@ -142,14 +133,7 @@ class DvcStore:
 
 @dataclass(frozen=True)
 class _Stage:
-    """A stage of dvc.yaml with its slots filled in.
-
-    Args:
-        command: what DVC runs.
-        deps: paths it reads.
-        params: value of each parameter, by file and key.
-        outs: paths it makes; False where the cache shall not keep it.
-    """
+    """A stage of dvc.yaml, its slots filled in; an output is False where the cache shall not keep it."""
 
     command: str
     deps: Sequence[str]
@@ -169,76 +153,57 @@ class _Stage:
 
 @dataclass
 class _Pipeline:
-    """dvc.yaml and the files that fill its slots.
-
-    Args:
-        texts: bytes of those files, by name; as long as they are the same, so is all that was found out from them.
-        values: parsed parameters, by file.
-        resolver: DVC's own filler of slots.
-        names: all stages, in the order of dvc.yaml.
-    """
+    """dvc.yaml and the files that fill its slots, which are kept as bytes to find out whether they have changed."""
 
     texts: Mapping[str, bytes]
     values: Mapping[str, Any]
     resolver: Any
     names: Sequence[str]
-
-    def __post_init__(self) -> None:
-        self._known: dict[str, _Stage] = {}
+    known: dict[str, _Stage] = field(default_factory=dict)
 
     def stage(self, name: str) -> _Stage:
-        """Return a stage.
-
-        Raises:
-            BadInput: if there is no such stage.
-            TypeError: if it uses what this module leaves to DVC.
-        """
-        if name not in self._known:
-            self._known[name] = self._fill(name)
-        return self._known[name]
+        """Return a stage; raise a TypeError if it uses what this module leaves to DVC."""
+        if name not in self.known:
+            self.known[name] = self._fill(name)
+        return self.known[name]
 
     def _fill(self, name: str) -> _Stage:
-        from dvc.parsing import EntryNotFound
-
-        try:
-            found = self.resolver.resolve_one(name)[name]
-        except EntryNotFound:
-            raise BadInput(f"{PIPELINE} has no stage '{name}'; `dwindle plan` brings plan.yaml up to date") from None
-        if unknown := found.keys() - {"cmd", "desc", "meta", "deps", "params", "outs", "metrics", "plots"}:
-            raise TypeError(f"stage {name} has {', '.join(sorted(unknown))}")
-        outs = chain(found.get("outs", ()), found.get("metrics", ()), found.get("plots", ()))
+        found = self.resolver.resolve_one(name)[name]
         params = {file: keys for group in found.get("params", ()) for file, keys in group.items()}
-        return _Stage(
-            found["cmd"],
-            found.get("deps", ()),
-            {file: {key: _value(self.values[file], key) for key in keys} for file, keys in params.items()},
-            dict((out, True) if isinstance(out, str) else _flagged(**out) for out in outs),
-        )
+        values = {file: {key: self._value(file, key) for key in keys} for file, keys in params.items()}
+        if unknown := found.keys() - {"cmd", "deps", "params", "outs", "metrics", "plots"}:
+            raise TypeError(f"stage {name} has {', '.join(sorted(unknown))}")
+        outs = [*chain(found.get("outs", ()), found.get("metrics", ()), found.get("plots", ()))]
+        flags = [(out, {}) if isinstance(out, str) else next(iter(out.items())) for out in outs]
+        cached = {path: bool(flag.get("cache", True)) for path, flag in flags}
+        return _Stage(found["cmd"], found.get("deps", ()), values, cached)
 
-
-def _flagged(**out: Mapping[str, Any]) -> tuple[str, bool]:
-    ((path, flags),) = out.items()
-    return path, bool(flags.get("cache", True))
-
-
-def _value(values: Any, key: str) -> Any:
-    """Look a parameter up by its dotted name; DVC searches the whole file for each."""
-    for part in key.split("."):
-        values = values[part]
-    return values
+    def _value(self, file: str, key: str) -> Any:
+        """Look a parameter up by its dotted name; DVC searches the whole file for each."""
+        value = self.values[file]
+        for part in key.split("."):
+            if part not in value:
+                raise BadInput(f"{file} has no {key}; `dwindle plan` writes it anew")
+            value = value[part]
+        return value
 
 
 def _read_pipeline(repo: Any, root: Path, known: _Pipeline | None) -> _Pipeline:
-    if known is not None and all((root / file).read_bytes() == text for file, text in known.texts.items()):
+    if known is not None and known.texts == _texts(root, known.texts):
         return known
     from dvc.dvcfile import load_file
     from dvc.utils.serialize import load_path
 
     project = load_file(repo, str(root / PIPELINE))
-    files = list(project.contents.get("vars", ()))
-    texts = {file: (root / file).read_bytes() for file in [PIPELINE, *files]}
+    files = project.contents.get("vars", ())
+    texts = _texts(root, (PIPELINE, *files))
+    resolver = project.resolver
     values = {file: load_path(str(root / file), repo.fs) for file in files}
-    return _Pipeline(texts, values, project.resolver, list(project.resolver.get_keys()))
+    return _Pipeline(texts, values, resolver, resolver.get_keys())
+
+
+def _texts(root: Path, files: Iterable[str]) -> dict[str, bytes]:
+    return {file: (root / file).read_bytes() if (root / file).is_file() else b"" for file in files}
 
 
 # ---------------------------------------------------------------------------------------------------- workspace
@@ -246,17 +211,14 @@ def _read_pipeline(repo: Any, root: Path, known: _Pipeline | None) -> _Pipeline:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What stands at a path.
-
-    Args:
-        fields: MD5, size in bytes and number of files, as dvc.lock has them.
-        files: where each object of the cache can be copied from, by MD5.
-        tree: DVC's listing of a folder, itself an object of the cache; None for a file.
-    """
+    """What stands at a path."""
 
     fields: Mapping[str, Any]
+    """MD5, size in bytes and number of files, as dvc.lock has them."""
     files: Mapping[str, str]
+    """Where each object of the cache can be copied from, by MD5."""
     tree: bytes | None = None
+    """DVC's listing of a folder, itself an object of the cache; None for a file."""
 
 
 def _look(repo: Any, root: Path, wanted: Mapping[str, _Stage]) -> dict[str, _Seen]:
@@ -274,8 +236,8 @@ def _look(repo: Any, root: Path, wanted: Mapping[str, _Stage]) -> dict[str, _See
 
 def _listing(repo: Any, place: str) -> dict[str, Any]:
     """Return what DVC wants to know of a file, or of each file below a folder, without what .dvcignore names."""
-    if not os.path.isdir(place):  # noqa: PTH112 - a Path for each of thousands of files would cost more than the hashes
-        return {place: repo.fs.info(place)} if os.path.exists(place) else {}  # noqa: PTH110
+    if not repo.fs.isdir(place):
+        return {place: repo.fs.info(place)} if repo.fs.exists(place) else {}
     walk = repo.dvcignore.walk(repo.fs, place)
     return {file: repo.fs.info(file) for folder, _, names in walk for file in (f"{folder}/{name}" for name in names)}
 
@@ -284,23 +246,23 @@ def _hash(repo: Any, infos: Mapping[str, Any]) -> dict[str, Any]:
     """Return the MD5 of each file. DVC's own memory of unchanged files is asked first and told last."""
     from dvc_data.hashfile.hash_info import HashInfo
 
-    known = {file: value for file, _, value in repo.state.get_many(list(infos), repo.fs, infos) if value is not None}
-    known = {file: value for file, value in known.items() if value.name == "md5"}
+    remembered = repo.state.get_many(list(infos), repo.fs, infos)
+    known = {file: value for file, _, value in remembered if value is not None and value.name == "md5"}
     alike: dict[Any, list[str]] = {}  # a shard that several folders share by hardlink is read once
     for file in infos.keys() - known.keys():
         alike.setdefault((infos[file]["ino"], infos[file]["size"], infos[file]["mtime"]), []).append(file)
     large = [files[0] for (_, size, _), files in alike.items() if size > _LARGE]
     with ThreadPoolExecutor() as threads:
         read = dict(zip(large, threads.map(_md5, large), strict=True))
-    fresh = {}
-    for first, *others in alike.values():
-        fresh.update(dict.fromkeys((first, *others), HashInfo("md5", read.get(first) or _md5(first))))
+    fresh: dict[str, Any] = {}
+    for files in alike.values():
+        fresh |= dict.fromkeys(files, HashInfo("md5", read.get(files[0]) or _md5(files[0])))
     repo.state.save_many([(file, value, infos[file]) for file, value in fresh.items()], repo.fs)
     return known | fresh
 
 
 def _md5(file: str) -> str:
-    with open(file, "rb") as stream:  # noqa: PTH123
+    with Path(file).open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
@@ -310,36 +272,28 @@ def _sum_up(place: str, listing: Mapping[str, Any], hashes: Mapping[str, Any]) -
 
     files = {hashes[file].value: file for file in listing}
     if place in listing:
-        return _Seen(_fields(hashes[place].value, Meta.from_info(listing[place])), files)
+        return _Seen({"hash": "md5", "md5": hashes[place].value, **Meta.from_info(listing[place]).to_dict()}, files)
     tree = Tree()
     for file in listing:
         tree.add(tuple(file[len(place) + 1 :].split("/")), None, hashes[file])
     text = tree.as_bytes()
     value = hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
-    size = sum(info["size"] for info in listing.values())
-    return _Seen(_fields(value, Meta(size=size, nfiles=len(listing))), files, text)
+    meta = Meta(size=sum(info["size"] for info in listing.values()), nfiles=len(listing))
+    return _Seen({"hash": "md5", "md5": value, **meta.to_dict()}, files, text)
 
 
-def _fields(value: str, meta: Any) -> dict[str, Any]:
-    return {"hash": "md5", "md5": value, **meta.to_dict()}
-
-
-def _fill_cache(repo: Any, outputs: Iterable[_Seen]) -> None:
-    """Copy into the cache what it lacks; a folder's listing after its files, so that it never lists what is not there."""
-    cache, outputs = repo.cache.repo, list(outputs)
-    lacking = {
-        value: file
-        for seen in outputs
-        for value, file in seen.files.items()
-        if not os.path.exists(cache.oid_to_path(value))  # noqa: PTH110
-    }
+def _fill_cache(repo: Any, outputs: Sequence[_Seen]) -> None:
+    """Copy into the cache what it lacks: a folder's listing after its files, so that it lists nothing missing."""
+    cache = repo.cache.repo
+    wanted = {value: file for seen in outputs for value, file in seen.files.items()}
+    lacking = {value: file for value, file in wanted.items() if not cache.exists(value)}
     if lacking:
         cache.add(list(lacking.values()), repo.fs, list(lacking), check_exists=False)
-    for seen in outputs:
-        target = Path(cache.oid_to_path(seen.fields["md5"]))
-        if seen.tree is not None and not target.exists():
+    for value, tree in ((seen.fields["md5"], seen.tree) for seen in outputs):
+        target = Path(cache.oid_to_path(value))
+        if tree is not None and not target.exists():
             cache.makedirs(str(target.parent))
             working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            working.write_bytes(seen.tree)
+            working.write_bytes(tree)
             cache.protect(str(working))
             working.replace(target)

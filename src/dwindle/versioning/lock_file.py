@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LockFile", "read_lock_file", "spell"]
+__all__ = ["LOCK", "LockFile", "read_lock_file", "recorded_hashes", "spell"]
+
+LOCK = "dvc.lock"
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,11 @@ _BLOCK = re.compile(
 )
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/.][\w./@+-]*(?: [\w./@+-]+)*", re.ASCII)
-_NUMBER = re.compile(r"[\d_]+|\d[\d_]*(\.[\d_]*)?([eE][+-]?\d+)?|\.[\d_]+([eE][+-]\d+)?|0b[01_]+|0o?[0-7_]+|0x[\da-fA-F_]+|\d{4}-\d\d-\d\d", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(\d[\d_]*(\.[\d_]*)?([eE][+-]?\d+)?|\.[\d_]+([eE][+-]\d+)?|0b[01_]+|0o[0-7_]+|0x[\da-fA-F_]+)"
+    r"|\d{4}-\d\d-\d\d|\.\.\..*",
+    re.ASCII,
+)
 _WORDS = frozenset({"", "null", "true", "false", ".inf", ".nan"})
 _WIDTH = 80
 
@@ -55,11 +61,7 @@ class LockFile:
     blocks: dict[str, str] = field(default_factory=dict)
 
     def hashes(self, stages: Iterable[str] | None = None) -> dict[str, str]:
-        """Return the recorded hash of each output, by path: an MD5, with `.dir` behind it for a folder.
-
-        Args:
-            stages: names of the stages; None: all. A stage without a record is left out.
-        """
+        """Return the recorded hash of each output, by path, of some stages or of all."""
         names = self.blocks if stages is None else [name for name in stages if name in self.blocks]
         return {path: md5 for name in names for path, md5 in _outs(self.blocks[name])}
 
@@ -67,6 +69,19 @@ class LockFile:
         """Return the file's text: the stages in the given order, then those that it does not name."""
         names = dict.fromkeys([*(name for name in order if name in self.blocks), *self.blocks])
         return self.head + "".join(self.blocks[name] for name in names)
+
+
+def recorded_hashes(root: Path, stages: Iterable[str] | None = None) -> dict[str, str]:
+    """Return the hash that DVC has on record for each output, by path; DVC itself is not needed.
+
+    Args:
+        root: the workspace.
+        stages: names of the stages, or None for all. One without a record is left out.
+
+    Returns:
+        An MD5 a path, with `.dir` behind it for a folder.
+    """
+    return read_lock_file(root / LOCK).hashes(stages)
 
 
 def _outs(block: str) -> Iterator[tuple[str, str]]:
@@ -158,9 +173,9 @@ def _lines(value: Mapping[str, Any], indent: int) -> Iterator[str]:
 
 def _list_lines(items: Iterable[Any], indent: int) -> Iterator[str]:
     for item in items:
-        first, *rest = _lines(item, indent + 2) if isinstance(item, Mapping) and item else [f"{' ' * (indent + 2)}{_scalar(item)}"]
-        yield f"{' ' * indent}- {first[indent + 2 :]}"
-        yield from rest
+        lines = _lines(item, indent + 2) if isinstance(item, Mapping) and item else iter([_scalar(item)])
+        yield f"{' ' * indent}- {next(lines).lstrip()}"
+        yield from lines
 
 
 def _beside(head: str, text: str, indent: int) -> str:

@@ -1,0 +1,40 @@
+"""Grow the lineages of a sweep side by side and compare them.
+
+Usage: python -m flows.sweep [key=value ...]
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import flow
+
+from dwindle.config.sweep import load_sweep
+from dwindle.session import Session
+from flows.command import Overrides, ParamsFile, command, publish
+from flows.lineage import grow
+from tasks.draw import draw
+
+__all__ = ["sweep"]
+
+
+@flow(name="sweep", persist_result=False)
+async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = ()) -> None:
+    """Grow every lineage of a sweep.
+
+    Args:
+        params: the sweep's file, relative to where the flow runs.
+        overrides: `key.path=value`, laid over the file.
+    """
+    async with Session(load_sweep(params, overrides)) as session:
+        for key in session.real:
+            await draw(str(session.root), key)
+        # One flat flow: a subflow a lineage would cost a second each and collide in Prefect's database.
+        async with asyncio.TaskGroup() as lineages:
+            for name in session.names:
+                lineages.create_task(grow(session, name))
+        await publish(await session.finish())
+
+
+if __name__ == "__main__":
+    command(sweep)

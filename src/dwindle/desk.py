@@ -1,0 +1,82 @@
+"""What the command line shows: the state of a workspace, damage, components; and one stage run on the spot."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dwindle.components import ROOMS, about, component, names
+from dwindle.config.schema import expected, schema
+from dwindle.config.sweep import load_sweep
+from dwindle.data.workspace import held
+from dwindle.errors import BadInput, DataDamaged
+from dwindle.plan import STAGES, read_plan, stage_digest, unroll
+from dwindle.stages.runner import run_stage
+from dwindle.survey import damaged, survey
+
+__all__ = ["run_one", "show_components", "show_damage", "show_status"]
+
+
+def run_one(root: Path, name: str) -> None:
+    """Run one stage of plan.yaml in this process, as `dvc repro` asks for it.
+
+    Raises:
+        BadInput: if plan.yaml was written by other code than this.
+    """
+    plan = read_plan(root)
+    verb, _, key = name.partition("@")
+    if verb in STAGES and key in plan.chain:
+        if stage_digest(plan, key, verb) != plan.chain[key][verb]:
+            raise BadInput("plan.yaml was unrolled by other code than this; `dwindle plan` writes it anew")
+        with held(root, f"lineage-{plan.chain[key]['lineage']}"):
+            outcome = run_stage(root, name, plan=plan)
+    else:
+        outcome = run_stage(root, name, plan=plan)
+    print(f"{outcome.stage}: {'done' if outcome.ran else 'already done'}, {outcome.digest[:12]}")
+
+
+def show_status(params: Path) -> None:
+    """Print a line a lineage: generations done, digest, what is missing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    sweep = load_sweep(params)
+    plan = read_plan(sweep.root)
+    table = Table(title=f"sweep {plan.sweep}")
+    for column in ("lineage", "generations", "last dataset", "missing", "environments"):
+        table.add_column(column)
+    for state in survey(sweep.root, plan):
+        reached = f"{state.done} of {state.wanted}" if state.done >= 0 else f"none of {state.wanted}"
+        table.add_row(state.name, reached, state.digest[:12], state.next_stage or "nothing", str(state.environments))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    if unroll(sweep) != plan:
+        console.print(f"plan.yaml does not describe {params} and the code as they are; `dwindle plan` writes it anew")
+
+
+def show_damage(params: Path) -> None:
+    """Read every byte of the plan's outputs and print what is wrong.
+
+    Raises:
+        DataDamaged: if anything is.
+    """
+    root = params.resolve().parent
+    found = dict(damaged(root, read_plan(root)))
+    wrong = [message for message in found.values() if message]
+    print(f"{len(found) - len(wrong)} of {len(found)} outputs are what their manifests say")
+    if wrong:
+        raise DataDamaged("\n".join([*wrong, "run the sweep again to grow what is missing or damaged, or `dvc pull`"]))
+
+
+def show_components() -> None:
+    """Print every component with the first sentence of its docstring and its settings."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    for room in ROOMS:
+        console.print(f"\n[bold]{room}[/bold]")
+        for name in names(room):
+            kind = component(room, name)
+            console.print(f"  [cyan]{name}[/cyan]  {about(kind)}", soft_wrap=True)
+            for setting, (field, hint) in schema(kind).items():
+                console.print(f"      {setting} = {field.default!r}  ({expected(hint)})", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Families: kinds of generative models. One component a file."""

@@ -1,0 +1,135 @@
+"""What the rows themselves look like, generation by generation: image grids, histograms and clouds of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dwindle.config.recipe import Recipe
+from dwindle.data.manifest import read_manifest
+from dwindle.data.rows import Array, FloatArray
+from dwindle.errors import BadInput
+from dwindle.plan import Plan, chain_key
+from dwindle.report.canvas import plots_folder, save, styled
+from dwindle.report.clouds import clouds_figure
+from dwindle.report.images import images_figure
+from dwindle.seeds import Seed
+from dwindle.stages.job import read_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Sheet", "draw_grid", "ladder", "sheets_of"]
+
+_ROWS = 8
+_IMAGES = 12
+_POINTS = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Rows of one lineage's first chain, by generation; generation 0 is the anchor.
+
+    Args:
+        lineage: the lineage's name.
+        recipe: its recipe.
+        rows: (n, d) new rows of each generation shown.
+    """
+
+    lineage: str
+    recipe: Recipe
+    rows: Mapping[int, Array]
+
+
+def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) -> Path | None:
+    """Draw rows of every lineage side by side into `plots/<sweep>/samples.png`.
+
+    Images where the source can render them (it has `images(values, *, seed)`), else histograms of one column, or clouds
+    of points: of two columns, or on the two widest directions of the anchor where there are more.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+        lineages: whose rows; None: those of all lineages.
+
+    Returns:
+        The picture, or None if the rows are symbols, which have no picture.
+
+    Raises:
+        BadInput: if no rows are there.
+    """
+    shown = list(plan.recipes if lineages is None else lineages)
+    recipes = [plan.recipe(lineage) for lineage in shown]
+    if any(recipe.source.kind == "symbols" for recipe in recipes):
+        return None
+    pictured = all(_renderer(recipe) is not None for recipe in recipes)
+    sheets = sheets_of(root, plan, shown, count=_IMAGES if pictured else _POINTS)
+    with styled():
+        figure = _images(plan, sheets) if pictured else clouds_figure(plan, {s.lineage: s.rows for s in sheets})
+        return save(figure, plots_folder(root, plan.sweep) / "samples.png")
+
+
+def _renderer(recipe: Recipe) -> Callable[..., FloatArray] | None:
+    return getattr(recipe.source, "images", None)
+
+
+def _images(plan: Plan, sheets: Sequence[Sheet]) -> Figure:
+    rendered = {}
+    for sheet in sheets:
+        render, seed = _renderer(sheet.recipe), Seed(sheet.recipe.seed).at("real")
+        assert render is not None
+        rendered[sheet.lineage] = {t: render(values, seed=seed) for t, values in sheet.rows.items()}
+    return images_figure(plan, rendered)
+
+
+def sheets_of(root: Path, plan: Plan, lineages: Sequence[str], *, count: int) -> list[Sheet]:
+    """Read rows of each lineage at the generations that are shown.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+        lineages: whose rows.
+        count: rows of the first chain to draw at random, at each generation.
+
+    Raises:
+        BadInput: if no rows are there.
+    """
+    grown = {lineage: _grown(root, plan, lineage) for lineage in lineages}
+    last = max((t for present in grown.values() for t in present), default=None)
+    if last is None:
+        raise BadInput(f"{plan.sweep}: no rows are here to be drawn; grow its lineages first, or `dvc pull` data")
+    shown = ladder(last)
+    return [
+        Sheet(
+            lineage,
+            plan.recipe(lineage),
+            {t: _some_rows(plan.recipe(lineage), present[t], t, count) for t in shown if t in present},
+        )
+        for lineage, present in grown.items()
+    ]
+
+
+def _grown(root: Path, plan: Plan, lineage: str) -> dict[int, Path]:
+    """Return the folder of each generation's new rows, where it is there."""
+    generations = range(len(plan.generations(lineage)))
+    folders = {t: root / plan.chain[chain_key(lineage, t)]["rows"] for t in generations}
+    return {t: folder for t, folder in folders.items() if read_manifest(folder) is not None}
+
+
+def _some_rows(recipe: Recipe, folder: Path, generation: int, count: int) -> Array:
+    """Draw rows of the first chain, the same ones whenever they are drawn; (k, d), k at most `count`."""
+    values = read_rows(folder).chain(0).values[0]
+    order = Seed(recipe.seed).at("grid", generation).numpy().permutation(len(values))
+    return values[order[:count]]
+
+
+def ladder(last: int) -> list[int]:
+    """Return the generations to show: 0, 1, 2, 5, 10, 20, 50, ... and the last one, eight at most."""
+    steps = [0, *(digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5))]
+    shown = sorted({step for step in steps if step < last} | {0, last})
+    if len(shown) <= _ROWS:
+        return shown
+    places = [round(place * (len(shown) - 1) / (_ROWS - 1)) for place in range(_ROWS)]
+    return [shown[place] for place in places]

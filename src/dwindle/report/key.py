@@ -1,0 +1,112 @@
+"""The key beside a sweep's curves: each lineage with what sets it apart, and what lines and bands mean."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dwindle.components import about
+from dwindle.plan import Plan
+from dwindle.report.canvas import INK, QUIET, colours, markers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Sign", "differences", "draw_key"]
+
+_ROOM = 24.0  # lines of small print
+_WIDTH = 60  # characters of small print
+_SIZE = 6.6  # points
+_NAME, _GAP = 1.75, 0.8  # lines that a name and the gap below the names take
+_TOP, _BOTTOM = 1.12, -0.27  # of the panel's height
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A line style and its meaning.
+
+    Args:
+        text: what it means.
+        style: matplotlib's line style.
+        band: whether a band lies behind the line.
+    """
+
+    text: str
+    style: str = "-"
+    band: bool = False
+
+
+def differences(plan: Plan) -> dict[str, str]:
+    """Return, for each lineage, the settings in which it differs from another one, and what its regime does."""
+    flat = {lineage: dict(_flat(settings)) for lineage, settings in plan.recipes.items()}
+    keys = dict.fromkeys(key for settings in flat.values() for key in settings)
+    varied = [key for key in keys if len({repr(settings.get(key)) for settings in flat.values()}) > 1]
+    return {lineage: _described(plan, lineage, settings, varied) for lineage, settings in flat.items()}
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield above + key, value
+
+
+def _described(plan: Plan, lineage: str, settings: Mapping[str, Any], varied: list[str]) -> str:
+    own = [key for key in varied if key in settings and key != "regime.name" and not isinstance(settings[key], list)]
+    parts = [about(type(plan.recipe(lineage).regime)).rstrip(".")] if "regime.name" in varied else []
+    return "; ".join([*parts, *(f"{key.removeprefix('regime.')}\u00a0{settings[key]}" for key in own)])
+
+
+def draw_key(axes: Axes, plan: Plan, signs: list[Sign]) -> None:
+    """Draw the key into an empty panel.
+
+    Args:
+        axes: the panel.
+        plan: whose lineages are explained.
+        signs: what else is explained below them.
+    """
+    axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1), gid="key")
+    texts = {lineage: textwrap.wrap(text, _WIDTH) for lineage, text in differences(plan).items()}
+    small = [textwrap.wrap(sign.text, _WIDTH) for sign in signs]
+    below = _GAP + sum(map(len, small))
+    if below + sum(_NAME + len(text) for text in texts.values()) > _ROOM:
+        texts = dict.fromkeys(texts, [])
+    lines = below + sum(_NAME + len(text) for text in texts.values())
+    step, height = (_TOP - _BOTTOM) / max(lines, _ROOM), _TOP
+    size = _SIZE * min(1.0, _ROOM / lines)
+    look = colours(list(texts)), markers(list(texts))
+    for lineage, text in texts.items():
+        line = height - _NAME * step / 2
+        _draw_sample(axes, line, look[0][lineage], look[1][lineage])
+        _write(axes, line, lineage, size + 1.6, va="center", weight="bold", color=INK)
+        _write(axes, height - _NAME * step, "\n".join(text), size, va="top")
+        height -= step * (_NAME + len(text))
+    height -= _GAP * step
+    for sign, text in zip(signs, small, strict=True):
+        _draw_sign(axes, height - step / 2, sign)
+        _write(axes, height, "\n".join(text), size, va="top")
+        height -= step * len(text)
+    for artist in axes.get_children():
+        artist.set_in_layout(False)  # the key uses the room beside it that other panels need for their labels
+        artist.set_clip_on(False)
+
+
+def _write(
+    axes: Axes, height: float, text: str, size: float, *, va: str, color: str = QUIET, weight: str = "normal"
+) -> None:
+    axes.text(0.11, height, text, va=va, color=color, weight=weight, size=size, linespacing=1.2)
+
+
+def _draw_sample(axes: Axes, height: float, colour: str, marker: str) -> None:
+    x = [0.01, 0.045, 0.08]
+    axes.plot(x, [height] * 3, color=colour, marker=marker, markevery=[1], markersize=4.5, linewidth=1.8)
+
+
+def _draw_sign(axes: Axes, height: float, sign: Sign) -> None:
+    if sign.band:
+        axes.fill_between([0.01, 0.08], height - 0.025, height + 0.025, color=QUIET, alpha=0.25, linewidth=0)
+    axes.plot([0.01, 0.08], [height] * 2, color=QUIET, linestyle=sign.style, linewidth=1.2)

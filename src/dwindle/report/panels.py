@@ -1,0 +1,99 @@
+"""The panels of a sweep's curves as plain data: which measures, whose series, what theory expects, where the real value lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dwindle.contracts import Curve, FloatArray, Measure
+from dwindle.expectations import expected, z_scores
+from dwindle.plan import Plan
+from dwindle.report.series import Gathered, Series, chosen, gather, measure_in, real_in
+
+__all__ = ["Panel", "panels_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One measure over the generations.
+
+    Args:
+        name: the measure's name.
+        measure: what it means.
+        series: what was measured, by lineage.
+        theory: what a closed form expects, by lineage, where there is one.
+        real: the value on real rows, where it is known and good.
+    """
+
+    name: str
+    measure: Measure
+    series: Mapping[str, Series]
+    theory: Mapping[str, Curve]
+    real: float | None
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the axis is logarithmic: a positive quantity that spans more than a decade."""
+        drawn = [part for series in self.series.values() for part in (series.mean, series.low, series.high)]
+        values = np.concatenate([*drawn, *(curve.mean for curve in self.theory.values())])
+        values = values[np.isfinite(values) & (values > 0)]
+        return self.measure.scale == "log" and values.size > 0 and bool(values.max() > 10 * values.min())
+
+    def distance(self) -> tuple[float, str] | None:
+        """Return the largest |z| between chains and theory over all generations, and its lineage; None without any."""
+        found = [
+            (float(np.nanmax(np.abs(scores))), lineage)
+            for lineage, scores in ((name, _scores(self.series[name], curve)) for name, curve in self.theory.items())
+            if np.isfinite(scores).any()
+        ]
+        return max(found, default=None)
+
+
+def _scores(series: Series, curve: Curve) -> FloatArray:
+    """Return z-scores by generation, (g,); nan at generations that were not evaluated."""
+    by_generation = np.full((len(curve.mean), series.chains.shape[1]), np.nan)
+    known = series.generations < len(curve.mean)
+    by_generation[series.generations[known]] = series.chains[known]
+    return z_scores(curve, by_generation)
+
+
+def panels_of(root: Path, plan: Plan, measures: Sequence[str] | None = None) -> tuple[Panel, ...]:
+    """Return the panels of a sweep.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+        measures: names to show; None: the headlines, then the measures that theory speaks of.
+
+    Raises:
+        BadInput: if nothing was evaluated, or a wanted measure was not.
+    """
+    gathered = gather(root, plan)
+    theory = _theory(plan, gathered)
+    names = chosen(plan, gathered, measures)
+    if measures is None:
+        names = (*names, *(name for name in gathered if theory[name] and name not in names))
+    return tuple(_panel(plan, gathered, name, theory[name]) for name in names)
+
+
+def _theory(plan: Plan, gathered: Gathered) -> dict[str, dict[str, Curve]]:
+    """Return what theory expects of each gathered measure, by lineage.
+
+    A closed form expects the arithmetic mean over chains; a measure on the log scale shows the geometric one, which may
+    lie far below, so theory stays out of its panel.
+    """
+    last = {lineage: len(plan.generations(lineage)) - 1 for lineage in plan.recipes}
+    curves = {lineage: expected(plan.recipe(lineage), last[lineage]) for lineage in plan.recipes}
+    linear = {name for name in gathered if measure_in(plan, gathered, name).scale == "linear"}
+    return {
+        name: {lineage: curves[lineage][name] for lineage in series if name in linear and name in curves[lineage]}
+        for name, series in gathered.items()
+    }
+
+
+def _panel(plan: Plan, gathered: Gathered, name: str, theory: Mapping[str, Curve]) -> Panel:
+    measure, real = measure_in(plan, gathered, name), real_in(plan, gathered, name)
+    return Panel(name, measure, gathered[name], theory, real)

@@ -1,0 +1,138 @@
+"""The evaluations of a sweep as arrays: one series for each measure and lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dwindle.config.recipe import Recipe
+from dwindle.contracts import FloatArray, IntArray, Measure
+from dwindle.errors import BadInput, nearest
+from dwindle.plan import Plan
+from dwindle.report.wording import real_value
+from dwindle.stages.runner import evaluation
+
+__all__ = ["HEADLINES", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
+
+HEADLINES: Mapping[str, tuple[str, ...]] = {
+    "vectors": ("frechet", "precision", "recall", "tail_mass", "variance_ratio"),
+    "symbols": ("heterozygosity", "support", "tail_mass"),
+}
+"""The measures that a report shows unless it is asked for others, by the kind of rows."""
+
+_AT_MOST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One measure of one lineage, generation by generation; generations that were not evaluated are left out.
+
+    Args:
+        lineage: the lineage's name.
+        generations: (g,) ascending.
+        mean: (g,) mean over chains, by logarithms where the measure's scale says so; nan where undefined.
+        low: (g,) lower end of the 95 % interval of the mean.
+        high: (g,) its upper end.
+        chains: (g, c) the value of each chain.
+        reasons: (g,) why a mean, an interval or some chains are undefined; empty where nothing is.
+    """
+
+    lineage: str
+    generations: IntArray
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    chains: FloatArray
+    reasons: tuple[str, ...]
+
+
+Gathered = Mapping[str, Mapping[str, Series]]
+"""Series by measure, then by lineage, in the order of params.yaml."""
+
+
+def gather(root: Path, plan: Plan) -> Gathered:
+    """Gather what was evaluated so far.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+
+    Returns:
+        Series of the measures that the recipes name; measures and lineages without any evaluation are left out.
+    """
+    gathered: dict[str, dict[str, Series]] = {}
+    for lineage in plan.recipes:
+        evaluated = _evaluated(root, plan, lineage)
+        for metric in plan.recipe(lineage).metrics:
+            for name in metric.measures:
+                of_measure = {t: measured[name] for t, measured in evaluated.items() if name in measured}
+                if of_measure:
+                    gathered.setdefault(name, {})[lineage] = _series(lineage, of_measure)
+    return gathered
+
+
+def _evaluated(root: Path, plan: Plan, lineage: str) -> dict[int, Mapping[str, Any]]:
+    found = {plan.chain[key]["generation"]: evaluation(root, plan, key) for key in plan.generations(lineage)}
+    return {generation: measured for generation, measured in sorted(found.items()) if measured is not None}
+
+
+def _series(lineage: str, measured: Mapping[int, Mapping[str, Any]]) -> Series:
+    """Turn plain data, where null stands for undefined, into arrays."""
+    columns = {part: _numbers([one[part] for one in measured.values()]) for part in ("mean", "low", "high", "chains")}
+    reasons = tuple(str(one.get("reason", "")) for one in measured.values())
+    return Series(lineage, np.array(list(measured), dtype=np.int64), **columns, reasons=reasons)
+
+
+def _numbers(values: Sequence[Any]) -> FloatArray:
+    return np.array(values, dtype=np.float64)  # None becomes nan
+
+
+def measure_of(recipe: Recipe, name: str) -> Measure:
+    """Return what a number means.
+
+    Raises:
+        BadInput: if no metric of the recipe measures it.
+    """
+    measures = {key: measure for metric in recipe.metrics for key, measure in metric.measures.items()}
+    if name not in measures:
+        raise BadInput(f"no metric of the recipe measures '{name}'{nearest(name, measures)}")
+    return measures[name]
+
+
+def measure_in(plan: Plan, gathered: Gathered, name: str) -> Measure:
+    """Return what a gathered number means: the word of the first lineage that has it."""
+    return measure_of(plan.recipe(next(iter(gathered[name]))), name)
+
+
+def real_in(plan: Plan, gathered: Gathered, name: str) -> float | None:
+    """Return the real value of a gathered number, where it is known and the same for every lineage that has it."""
+    measure = measure_in(plan, gathered, name)
+    known = {real_value(plan.recipe(lineage).source, name, measure) for lineage in gathered[name]}
+    return known.pop() if len(known) == 1 else None
+
+
+def chosen(plan: Plan, gathered: Gathered, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the measures to show.
+
+    Args:
+        plan: the plan.
+        gathered: what was evaluated.
+        wanted: names to show; None: the headlines for the kind of rows, or the first measures if there are none.
+
+    Raises:
+        BadInput: if nothing was evaluated, or a wanted measure was not.
+    """
+    if not gathered:
+        raise BadInput(f"{plan.sweep}: nothing is evaluated yet; grow its lineages first")
+    if wanted is not None:
+        problems = [f"'{name}' was not measured{nearest(name, gathered)}" for name in wanted if name not in gathered]
+        if problems:
+            raise BadInput(*problems)
+        return tuple(dict.fromkeys(wanted))
+    kinds = dict.fromkeys(plan.recipe(lineage).source.kind for lineage in plan.recipes)
+    headlines = dict.fromkeys(name for kind in kinds for name in HEADLINES[kind] if name in gathered)
+    return tuple(headlines) or tuple(gathered)[:_AT_MOST]

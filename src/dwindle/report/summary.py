@@ -1,0 +1,68 @@
+"""The end of a sweep: its table, its pictures, and the commands that lead on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dwindle.config.sweep import Sweep
+from dwindle.plan import Plan
+from dwindle.report.curves import draw_curves
+from dwindle.report.grid import draw_grid
+from dwindle.report.table import SweepTable, sweep_table
+
+__all__ = ["Summary", "show_summary", "summarize_sweep"]
+
+
+@dataclass
+class Summary:
+    """A sweep at a glance.
+
+    Args:
+        table: one line a lineage.
+        pictures: the files drawn, curves first.
+        commands: what to run next, and what for.
+        notes: what the reader must know: lineages that ended early, records that are pending.
+    """
+
+    table: SweepTable
+    pictures: list[Path]
+    commands: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The table by columns, as text."""
+        return {name: [row[place] for row in self.table.rows] for place, name in enumerate(self.table.columns)}
+
+
+def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str) -> Summary:
+    """Draw a sweep's pictures and make its table."""
+    grid = draw_grid(sweep.root, plan)
+    pictures = [draw_curves(sweep.root, plan), *([grid] if grid else [])]
+    commands = {
+        tracking_command: "compare the lineages in MLflow",
+        "dvc status": "see that every dataset and model is recorded",
+        "prefect server start": "keep Prefect's pages; then run the sweep again with PREFECT_API_URL set",
+    }
+    return Summary(sweep_table(sweep.root, plan), pictures, commands)
+
+
+def show_summary(summary: Summary) -> None:
+    """Print the table, where the pictures are, and what to run next."""
+    from rich.console import Console
+
+    from dwindle.report.table import as_rich
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print()
+    console.print(as_rich(summary.table))
+    console.print()
+    for path in summary.pictures:
+        console.print(f"picture   {path}", soft_wrap=True)
+    width = max(map(len, summary.commands))
+    for command, purpose in summary.commands.items():
+        console.print(f"next      {command:{width}}  # {purpose}", soft_wrap=True, markup=False)
+    for note in summary.notes:
+        console.print(f"note      {note}", soft_wrap=True, markup=False)

@@ -1,0 +1,109 @@
+"""How numbers and measures are spelled for people: intervals, headings, the question that a measure answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from dwindle import contracts
+from dwindle.contracts import Measure, Source
+
+__all__ = ["UNDEFINED", "heading", "question", "quoted", "real_value"]
+
+UNDEFINED = "–"  # noqa: RUF001
+
+_QUESTIONS: Mapping[str, str] = {
+    "frechet": "How far from the real rows?",
+    "sliced_wasserstein": "How far must the samples move?",
+    "precision": "Do samples look real?",
+    "recall": "How much of reality is still reached?",
+    "density": "Do samples crowd together?",
+    "coverage": "Is every real neighbourhood still visited?",
+    "tail_mass": "Are the tails still there?",
+    "mean": "Where is the mean?",
+    "mean_error": "How far has the mean drifted?",
+    "variance": "How wide is the spread?",
+    "variance_ratio": "Is the spread still there?",
+    "log_variance": "How fast does the variance die?",
+    "correlation_error": "Do the columns still belong together?",
+    "heterozygosity": "Do two draws still differ?",
+    "support": "How many symbols are left?",
+    "entropy": "How evenly are the symbols used?",
+}
+
+_ARROWS = {"lower": "↓", "higher": "↑"}
+
+
+def question(name: str, measure: Measure) -> str:
+    """Return the question that a measure answers; one that dwindle does not know tells what it is about."""
+    return _QUESTIONS.get(name) or measure.about[:1].upper() + measure.about[1:]
+
+
+def heading(name: str, measure: Measure, real: float | None = None) -> str:
+    """Return a measure's name, which way is better, and its unit: `frechet ↓ [fraction of real variance]`.
+
+    Args:
+        name: the measure's name.
+        measure: what it means.
+        real: its value on real rows, if known.
+    """
+    anchored = "≈ real" if real is None else f"≈ {real:.3g}"
+    return f"{name} {_ARROWS.get(measure.better, anchored)} [{measure.unit.replace('^2', '²')}]"
+
+
+def real_value(source: Source, name: str, measure: Measure) -> float | None:
+    """Return what a measure would be on the real distribution, where that is good and known; else None."""
+    if measure.better != "as_anchor":
+        return None
+    if measure.unit.startswith("ratio"):
+        return 1.0
+    return _true_values(source).get(name)
+
+
+def _true_values(source: Source) -> dict[str, float]:
+    """Return the measures whose real value follows from the definition, or from what the source knows of itself."""
+    known = {"log_variance": 0.0}
+    if isinstance(source, contracts.Moments):
+        known["mean"] = float(source.mean().mean())
+        known["variance"] = float(np.diagonal(source.covariance(), axis1=1, axis2=2).mean())
+    if isinstance(source, contracts.Probabilities):
+        shares = source.probabilities()[0]
+        present = shares[shares > 0]
+        known["heterozygosity"] = 1.0 - float(present @ present)
+        known["support"] = float(present.size)
+        known["entropy"] = float(-(present * np.log(present)).sum())
+    return known
+
+
+def quoted(mean: float, low: float = math.nan, high: float = math.nan, *, interval: bool = True) -> str:
+    """Spell a number down to the first digit of its interval's half-width: `0.129 ±0.004`, `0.9 [0.6, 1.9]`, `–`.
+
+    The half-width stands for an interval that is symmetric to the printed digits; other ones are written out.
+
+    Args:
+        mean: the number.
+        low: lower end of its interval, nan if it has none.
+        high: upper end.
+        interval: False leaves the interval out; it still says how many digits to print.
+    """
+    if not math.isfinite(mean):
+        return UNDEFINED
+    margin = (high - low) / 2
+    if not math.isfinite(margin) or margin == 0:
+        return f"{mean:.3g}" + (" ±0" if interval and margin == 0 else "")
+    last = math.floor(math.log10(margin))
+    spell = _spelling(mean, margin, last)
+    if not interval:
+        return spell(mean)
+    symmetric = abs((high - mean) - (mean - low)) < 10.0**last
+    return f"{spell(mean)} ±{spell(margin)}" if symmetric else f"{spell(mean)} [{spell(low)}, {spell(high)}]"
+
+
+def _spelling(mean: float, margin: float, last: int) -> Callable[[float], str]:
+    """Print numbers down to the decimal place `last`, in powers of ten where zeros would fill the page."""
+    if 1e-3 <= max(abs(mean), margin) < 1e6:
+        return lambda value: f"{value:z.{max(0, -last)}f}"
+    digits = max(1, math.floor(math.log10(abs(mean) or margin)) - last + 1)
+    return lambda value: f"{value:.{digits}g}"

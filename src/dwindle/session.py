@@ -1,0 +1,180 @@
+"""A session: one sweep being grown. It holds what every way of growing one shares.
+
+That is the plan, the worker processes, the lineage locks, the progress on the terminal, and the one thread that writes
+to MLflow and DVC while the workers compute. How the stages of a generation are called is left to the caller: a Prefect
+flow calls tasks, `dwindle run` calls the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dwindle.config.sweep import Sweep
+from dwindle.data.workspace import held, sweep_litter
+from dwindle.errors import Starved
+from dwindle.plan import Plan, unroll, write_plan
+from dwindle.recording import Recorder
+from dwindle.report.progress import Progress
+from dwindle.report.summary import Summary, summarize_sweep
+from dwindle.stages.runner import run_stage
+from dwindle.stages.workers import Workers
+from dwindle.survey import finished_generations
+
+__all__ = ["Growing", "Session"]
+
+COMMIT_EVERY = 50
+"""Generations between two entries in DVC on long lineages: a kill loses no data, only their entry."""
+
+
+@dataclass
+class Growing:
+    """A lineage while it grows.
+
+    Args:
+        name: the lineage.
+        keys: plan keys of all its generations.
+        done: last generation that was finished before this session; -1 for none.
+        record: writes a generation that was just evaluated to MLflow and the progress bar; returns a line for a log.
+    """
+
+    name: str
+    keys: Sequence[str]
+    done: int
+    record: Callable[[str], str]
+
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """Plan keys of the generations that are still to be grown, in order."""
+        return self.keys[self.done + 1 :]
+
+
+@dataclass
+class Session:
+    """One sweep being grown; use it as an async context.
+
+    Args:
+        sweep: the sweep.
+        name: the one lineage to grow; the first if empty, all if None.
+        tracking: whether to record in MLflow.
+        versioning: whether to record in DVC.
+    """
+
+    sweep: Sweep
+    name: str | None = None
+    tracking: bool = True
+    versioning: bool = True
+    plan: Plan = field(init=False)
+    starved: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.root: Path = self.sweep.root
+        self.names = self.sweep.chosen(self.name)
+        self.plan = unroll(self.sweep)
+        self._recorder = Recorder(self.sweep, self.plan, tracking=self.tracking, versioning=self.versioning)
+        self._desk = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._progress = Progress({name: len(self.plan.generations(name)) for name in self.names})
+        threads = max(lineage.recipe.threads for lineage in self.sweep.lineages.values())
+        self.workers = Workers(self.sweep.engine.workers, threads=threads)
+
+    async def __aenter__(self) -> Self:
+        """Reach MLflow, write the plan, start progress and workers."""
+        await self._at_desk(self._recorder.begin)
+        write_plan(self.plan, self.root)
+        self._progress.start()
+        await self.workers.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers, finish what is being recorded."""
+        await self.workers.__aexit__(kind, error, trace)
+        self._desk.shutdown(wait=True)
+        self._progress.stop()
+
+    async def _at_desk(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._desk, call, *arguments)
+
+    @asynccontextmanager
+    async def lineage(self, name: str) -> AsyncIterator[Growing]:
+        """Hold a lineage while it grows: replay what is recorded nowhere yet, and record what is added.
+
+        A lineage whose curators leave it without rows ends properly: it is noted in `starved` and the sweep goes on.
+
+        Raises:
+            NotReachable: if another process is growing it.
+        """
+        with held(self.root, f"lineage-{name}"):
+            for area in ("data", "models", "metrics"):
+                sweep_litter(self.root / area / name)
+            done, _ = finished_generations(self.root, self.plan, name)
+            recorded = [self._submit(self._replay, name, done)] if done >= 0 else []
+            self._progress.advance(name, done + 1)
+
+            def record(key: str) -> str:
+                recorded.append(self._recorded(key))
+                return self._progress.line(name)
+
+            growing = Growing(name, self.plan.generations(name), done, record)
+            try:
+                yield growing
+            except Starved as error:
+                self.starved[name] = str(error)
+            except BaseException as error:
+                status = "FAILED" if isinstance(error, Exception) else "KILLED"
+                await self._close(name, recorded, status)
+                raise
+            await self._close(name, recorded, "FINISHED")
+
+    @property
+    def real(self) -> list[str]:
+        """Plan keys of the real rows that the lineages to grow start from."""
+        folders = {entry["real"] for entry in self.plan.chain.values() if entry["lineage"] in self.names}
+        return [key for key, entry in self.plan.real.items() if entry["folder"] in folders]
+
+    def _submit(self, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._desk, call, *arguments)
+
+    def _recorded(self, key: str) -> asyncio.Future[Any]:
+        entry = self.plan.chain[key]
+        name, generation = entry["lineage"], entry["generation"]
+        self._progress.advance(name, generation + 1, self.root, key, self.plan)
+        if generation and generation % COMMIT_EVERY == 0:
+            self._submit(self._recorder.generations, name, [generation])
+            return self._submit(self._recorder.enter, name, generation)
+        return self._submit(self._recorder.generations, name, [generation])
+
+    def _replay(self, name: str, done: int) -> None:
+        """Record what an earlier session finished, in case it was killed before it recorded it."""
+        self._recorder.generations(name, range(done + 1))
+        self._recorder.enter(name, done)
+
+    async def _close(self, name: str, recorded: Sequence[asyncio.Future[Any]], status: str) -> None:
+        """Wait for what is being recorded, then enter the lineage into DVC and close its run."""
+        await asyncio.gather(*recorded)
+        done, _ = finished_generations(self.root, self.plan, name)
+        if done >= 0:
+            await self._at_desk(self._recorder.enter, name, done)
+        tags = {"outcome": "starved" if name in self.starved else status.lower()}
+        await self._at_desk(self._recorder.finish, name, status, tags)
+
+    async def finish(self) -> Summary:
+        """Compare the lineages: the table, the pictures, and their place in MLflow and DVC."""
+        await self._at_desk(run_stage, self.root, "compare")
+        await self._at_desk(self._recorder.commit, ["compare"])
+        summary = await asyncio.to_thread(
+            summarize_sweep, self.sweep, self.plan, tracking_command=self._recorder.tracking_command
+        )
+        await self._at_desk(self._recorder.finish_sweep, summary.columns, summary.pictures)
+        notes = [*self._recorder.notes, *(f"{name}: {reason}" for name, reason in self.starved.items())]
+        if self._recorder.pending:
+            notes.append(f"{self._recorder.pending} entries did not reach MLflow; run `dwindle sync`")
+        summary.notes.extend(notes)
+        return summary

@@ -1,0 +1,1 @@
+"""Sources: where real rows come from. One component a file."""

@@ -1,0 +1,195 @@
+"""Each check of a source catches a source that is broken in just that way, and passes one that is whole."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pytest
+
+from dwindle.checks import CheckFailed, check_source, source_checks
+from dwindle.contracts import FRESH, REAL, Provenance, Rows, Within
+
+
+@dataclass(frozen=True)
+class Endless:
+    """Normal rows without end.
+
+    Args:
+        held_out: number of held-out rows.
+    """
+
+    kind: ClassVar[str] = "vectors"
+    held_out: Annotated[int, Within(low=1)] = 50
+
+    @property
+    def capacity(self):
+        return None
+
+    def draw_held_out(self, *, seed):
+        values = seed.at("held-out").numpy().standard_normal((1, self.held_out, 2))
+        return Rows(values, provenance=Provenance.of(REAL, 1, self.held_out))
+
+    def draw(self, count, *, first, chains, seed):
+        values = seed.at("stream", first).numpy().standard_normal((chains, count, 2))
+        return Rows(values, provenance=Provenance.of(REAL, chains, count, first=first))
+
+    def mean(self):
+        return np.zeros((1, 2))
+
+    def covariance(self):
+        return np.eye(2)[None]
+
+    @classmethod
+    def smallest(cls):
+        return cls()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a table of a hundred symbols, each chain in its own order.
+
+    Args:
+        held_out: number of held-out rows.
+    """
+
+    kind: ClassVar[str] = "symbols"
+    held_out: Annotated[int, Within(low=1)] = 30
+
+    @property
+    def capacity(self):
+        return 100 - self.held_out
+
+    def _rows(self, ids, first):
+        provenance = Provenance.of(REAL, *ids.shape, first=first, source=ids)
+        return Rows(ids % 7, provenance=provenance)
+
+    def draw_held_out(self, *, seed):
+        return self._rows(seed.at("split").numpy().permutation(100)[None, : self.held_out], 0)
+
+    def draw(self, count, *, first, chains, seed):
+        if first + count > self.capacity:
+            raise ValueError(f"rows up to {first + count} of {self.capacity}")
+        rest = seed.at("split").numpy().permutation(100)[self.held_out :]
+        order = [seed.at("order", chain).numpy().permutation(rest) for chain in range(chains)]
+        return self._rows(np.array(order)[:, first : first + count], first)
+
+    @classmethod
+    def smallest(cls):
+        return cls()
+
+
+def broken(whole: type = Endless, **parts: Any) -> Any:
+    namespace = {"__doc__": whole.__doc__, "__module__": __name__, "__annotations__": {}, **parts}
+    return dataclass(frozen=True)(type(f"Broken{whole.__name__}", (whole,), namespace))()
+
+
+def drawing(change, whole: type = Endless):
+    """Return a source whose blocks are changed."""
+
+    def draw(self, count, *, first, chains, seed):
+        return change(whole.draw(self, count, first=first, chains=chains, seed=seed), first, seed)
+
+    return broken(whole, draw=draw)
+
+
+def _of_origin(rows, origin):
+    return replace(rows, provenance=Provenance.of(origin, rows.chains, rows.count))
+
+
+def _draw_globally(rows, first, seed):
+    random.random()
+    return rows
+
+
+def _same_block(self, count, *, first, chains, seed):
+    values = seed.at("stream").numpy().standard_normal((chains, count, 2))
+    return Rows(values, provenance=Provenance.of(REAL, chains, count, first=first))
+
+
+def _replaying(self, count, *, first, chains, seed):
+    values = np.resize(self.draw_held_out(seed=seed).values[0], (chains, count, 2)) * 1.0
+    values[1:] += np.arange(1, chains)[:, None, None]
+    return Rows(values + first, provenance=Provenance.of(REAL, chains, count, first=first))
+
+
+def _cut(self, count, *, first, chains, seed):
+    return Table.draw(self, min(count, self.capacity - first), first=first, chains=chains, seed=seed)
+
+
+_position = iter(range(10**6))
+
+BROKEN: Mapping[str, list[Any]] = {
+    "check_it_is_a_frozen_dataclass": [type("Loose", (Endless,), {})()],
+    "check_number_settings_have_a_range": [broken(__annotations__={"held_out": int}, held_out=9)],
+    "check_defaults_are_in_range": [
+        broken(__annotations__={"held_out": Annotated[int, Within(high=5)]}, held_out=9),
+    ],
+    "check_settings_are_documented": [broken(__doc__="Normal rows.")],
+    "check_smallest_is_one_of_its_own": [broken(smallest=classmethod(lambda cls: Table()))],
+    "check_rows_have_the_shape_that_was_asked_for": [
+        broken(kind="symbols"),
+        drawing(lambda rows, first, seed: Rows(rows.values[:, 1:])),
+        drawing(lambda rows, first, seed: Rows(rows.values[:, :, :1])),
+        drawing(lambda rows, first, seed: Rows(rows.values * np.inf)),
+    ],
+    "check_rows_know_where_they_came_from": [
+        drawing(lambda rows, first, seed: rows.anonymous()),
+        drawing(lambda rows, first, seed: _of_origin(rows, REAL)),
+        drawing(lambda rows, first, seed: _of_origin(rows, FRESH)),
+        broken(draw_held_out=lambda self, *, seed: Endless.draw_held_out(self, seed=seed).anonymous()),
+    ],
+    "check_same_seed_draws_the_same_rows": [
+        drawing(lambda rows, first, seed: replace(rows, values=rows.values + next(_position))),
+        broken(draw_held_out=lambda self, *, seed: Rows(np.random.default_rng().normal(size=(1, 9, 2)))),
+    ],
+    "check_another_seed_draws_other_rows": [
+        drawing(lambda rows, first, seed: replace(rows, values=np.full_like(rows.values, first))),
+    ],
+    "check_blocks_are_disjoint": [
+        broken(draw=_same_block),
+        drawing(lambda rows, first, seed: _of_origin(rows, REAL)),
+        drawing(
+            lambda rows, first, seed: replace(
+                rows, provenance=replace(rows.provenance, source=rows.provenance.source[:, ::-1] // 2)
+            ),
+            Table,
+        ),
+    ],
+    "check_blocks_may_be_drawn_in_any_order": [
+        drawing(lambda rows, first, seed: replace(rows, values=rows.values + next(_position))),
+    ],
+    "check_chains_have_streams_of_their_own": [
+        drawing(lambda rows, first, seed: replace(rows, values=np.repeat(rows.values[:1], rows.chains, axis=0))),
+    ],
+    "check_held_out_rows_are_never_in_a_stream": [
+        broken(draw=_replaying),
+        broken(Table, draw_held_out=lambda self, *, seed: self._rows(np.arange(30)[None], 0)),
+    ],
+    "check_capacity_is_honoured": [
+        broken(Table, draw=_cut),
+        broken(Table, capacity=property(lambda self: 80)),
+        broken(Table, capacity=property(lambda self: 0)),
+    ],
+    "check_the_truth_is_that_of_the_rows": [
+        broken(mean=lambda self: np.full((1, 2), 0.5)),
+        broken(covariance=lambda self: np.eye(2)),
+        broken(covariance=lambda self: 2.0 * np.eye(2)[None]),
+    ],
+    "check_global_random_state_is_untouched": [drawing(_draw_globally)],
+}
+
+
+@pytest.mark.parametrize("whole", [Endless(), Table()])
+def test_a_whole_source_passes(whole):
+    check_source(whole)
+
+
+@pytest.mark.parametrize("check", source_checks(), ids=lambda check: check.__name__)
+def test_each_check_names_the_claim_that_is_broken(check):
+    for source in BROKEN[check.__name__]:
+        with pytest.raises(CheckFailed, match=f"^{check.__name__}: {type(source).__name__}: expected (?!no exception)"):
+            check(source)
