@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from dwindle.contracts import Conditions, Curve, FloatArray
+from dwindle.contracts import Array, Conditions, Curve, FloatArray
 
 __all__ = ["expected", "z_scores"]
 
@@ -66,13 +66,11 @@ def z_scores(curve: Curve, chains: FloatArray) -> FloatArray:
         means = np.where(known, chains, 0.0).sum(axis=1) / counts
         deviations = _deviations(chains, known, means) if curve.deviation is None else curve.deviation[:generations]
         scores = (means - curve.mean[:generations]) / (deviations / np.sqrt(counts))
-    return np.where(deviations > 0, scores, np.nan)
+    return np.asarray(np.where(deviations > 0, scores, np.nan))
 
 
-def _deviations(
-    chains: FloatArray, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], means: FloatArray
-) -> FloatArray:
+def _deviations(chains: FloatArray, known: Array, means: FloatArray) -> FloatArray:
     """Return the unbiased standard deviation over the chains that have a value, (g,); nan with fewer than two."""
     gaps = np.where(known, chains - means[:, None], 0.0)
     counts = known.sum(axis=1)
-    return np.sqrt((gaps * gaps).sum(axis=1) / np.where(counts > 1, counts - 1, np.nan))
+    return np.asarray(np.sqrt((gaps * gaps).sum(axis=1) / np.where(counts > 1, counts - 1, np.nan)))

@@ -6,6 +6,7 @@ Aliases, tags, interpolation and duplicate keys are refused, and so is a file th
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,25 @@ __all__ = ["Document", "KeyPath", "read_yaml", "scalar"]
 
 KeyPath = tuple[str, ...]
 
-LARGEST_FILE = 1 << 20
+LARGEST_FILE = 1 << 18
 LARGEST_DEPTH = 32
 LARGEST_COUNT = 10_000
+LARGEST_NUMBER = 1023  # bits: more do not fit a float
+
+_NOT_TEXT = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_SCALARS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
+
+_HINTS = {
+    "'\\t'": "; indent with blanks, not with a tab",
+    "mapping values": "; a second ': ' on this line (quote a text that holds one), or a wrong indentation",
+    "expected ':'": "; each line is `key: value`",
+    "another document": "; a file holds one document, without '---' between parts",
+    "cannot start": "; put this text in quotes",
+    "end of stream": "; a quote is not closed",
+    "',' or": "; a bracket is not closed",
+}
+"""What a complaint of the YAML parser most often means."""
 
 
 @dataclass
@@ -45,8 +62,14 @@ class Document:
         for length in range(len(path), 0, -1):
             if path[:length] in self.lines:
                 line = self.lines[path[:length]]
-                return f"{self.name}:{line} {'.'.join(path)}" if line else f"command line: {'.'.join(path)}"
-        return f"{self.name}: {'.'.join(path)}"
+                return f"{self.name}:{line} {_spelled(path)}" if line else f"command line: {_spelled(path)}"
+        return f"{self.name}: {_spelled(path)}"
+
+
+def _spelled(path: KeyPath) -> str:
+    """Spell a key path on one short line, whatever its keys hold."""
+    parts = (part if part.isprintable() else ascii(part)[1:-1] for part in path)
+    return ".".join(part if len(part) <= 60 else f"{part[:57]}..." for part in parts)
 
 
 def read_yaml(path: Path) -> Document:
@@ -56,15 +79,17 @@ def read_yaml(path: Path) -> Document:
         BadInput: naming file, line and what is wrong.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
     if len(raw) > LARGEST_FILE:
-        raise BadInput(f"{path}: {len(raw)} bytes; the limit is {LARGEST_FILE}")
+        raise BadInput(f"{path}: larger than {LARGEST_FILE} bytes")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is not UTF-8") from error
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadInput(f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8") from error
     return _parse(str(path), text)
 
 
@@ -72,6 +97,9 @@ def _parse(name: str, text: str) -> Document:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if found := _NOT_TEXT.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise BadInput(f"{name}:{line}: the character U+{ord(found.group()):04X} does not belong in a text file")
     yaml = YAML(typ="safe", pure=True)
     try:
         _guard(name, yaml, text)
@@ -80,7 +108,9 @@ def _parse(name: str, text: str) -> Document:
         data = _plain(document, yaml, root, ())
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise BadInput(f"{name}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}") from error
+        problem = str(error.problem or error.context)
+        hint = next((hint for sign, hint in _HINTS.items() if sign in problem), "")
+        raise BadInput(f"{name}:{mark.line + 1 if mark else 1}: not YAML: {problem}{hint}") from error
     except YAMLError as error:
         raise BadInput(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
@@ -104,7 +134,7 @@ def _guard(name: str, yaml: Any, text: str) -> None:
         if getattr(event, "tag", None):
             raise BadInput(f"{name}:{line}: YAML tags are not supported")
         depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
-        count += kind == "ScalarEvent"
+        count += kind in ("ScalarEvent", "MappingStartEvent", "SequenceStartEvent")
         if depth > LARGEST_DEPTH:
             raise BadInput(f"{name}:{line}: nested deeper than {LARGEST_DEPTH} levels")
         if count > LARGEST_COUNT:
@@ -119,15 +149,32 @@ def _plain(document: Document, yaml: Any, node: Any, path: KeyPath) -> Any:
         return _mapping(document, yaml, node, path)
     if kind == "SequenceNode":
         return [_plain(document, yaml, item, (*path, str(index))) for index, item in enumerate(node.value)]
-    return None if node is None else yaml.constructor.construct_object(node)
+    return None if node is None else _scalar(document, yaml, node, path)
+
+
+def _scalar(document: Document, yaml: Any, node: Any, path: KeyPath) -> Any:
+    """Return null, a truth value, a number or text; what YAML would make a date of is text."""
+    place = f"{document.name}:{node.start_mark.line + 1} {_spelled(path)}"
+    try:
+        value = yaml.constructor.construct_object(node) if str(node.tag) in _SCALARS else node.value
+    except ValueError as error:
+        raise BadInput(f"{place}: a number of too many digits") from error
+    if isinstance(value, int) and value.bit_length() > LARGEST_NUMBER:
+        raise BadInput(f"{place}: a number of too many digits")
+    if isinstance(value, str) and (found := _NOT_TEXT.search(value)):
+        raise BadInput(f"{place}: the character U+{ord(found.group()):04X} does not belong in a text")
+    return value
 
 
 def _mapping(document: Document, yaml: Any, node: Any, path: KeyPath) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key, line = str(key_node.value), key_node.start_mark.line + 1
+        line = key_node.start_mark.line + 1
+        if type(key_node).__name__ != "ScalarNode":
+            raise BadInput(f"{document.name}:{line}: a key must be one word, not a list or a mapping")
+        key = str(key_node.value)
         if key in found:
-            raise BadInput(f"{document.name}:{line} {'.'.join((*path, key))}: the key stands here twice")
+            raise BadInput(f"{document.name}:{line} {_spelled((*path, key))}: the key stands here twice")
         document.lines[(*path, key)] = line
         found[key] = _plain(document, yaml, value_node, (*path, key))
     return found
@@ -137,6 +184,12 @@ def scalar(text: str) -> Any:
     """Read one value as the command line gives it, in the same dialect as the file.
 
     Raises:
-        BadInput: if the text is not a value.
+        BadInput: if the text is not one value; the message is without a place.
     """
-    return _parse("command line", f"value: {text}\n").data["value"]
+    try:
+        found = _parse("command line", f"value: {text}\n").data
+    except BadInput as error:
+        raise BadInput(str(error).partition(": ")[2]) from error
+    if "\n" in text or len(found) != 1:
+        raise BadInput("expected one value on one line")
+    return found["value"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from types import NoneType, UnionType
@@ -25,11 +25,18 @@ class Problems(list[str]):
     def __init__(self, document: Document) -> None:
         super().__init__()
         self.document = document
+        self.cause: Exception | None = None
 
-    def add(self, path: KeyPath, value: object, message: str) -> None:
-        """Note a problem with the value at a key."""
-        shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
-        self.append(f"{self.document.place(path)} = {shown}: {message}")
+    def add(self, path: KeyPath, value: object, message: str, cause: Exception | None = None) -> None:
+        """Note a problem with the value at a key, and the exception that tells more under `--debug`."""
+        shown = repr(value) if type(value) not in _YAML else _YAML[type(value)][bool(value)]
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        line = " ".join(message.split())
+        self.append(f"{self.document.place(path)} = {shown}: {line if len(line) <= 600 else line[:597] + '...'}")
+        self.cause = self.cause or cause
+
+
+_YAML = {bool: ("false", "true"), NoneType: ("null", "null")}
 
 
 def schema(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
@@ -55,9 +62,11 @@ def build(kind: type[Any], data: Mapping[str, Any], path: KeyPath, problems: Pro
         return None
     try:
         return kind(**values)
-    except (ValueError, TypeError) as error:
-        problems.add(path, dict(data), str(error))
-        return None
+    except ValueError as error:
+        problems.add(path, dict(data), str(error), error)
+    except Exception as error:  # whatever a component from outside raises is the user's answer
+        problems.add(path, dict(data), f"{kind.__name__} cannot be made: {type(error).__name__}: {error}", error)
+    return None
 
 
 def _range(kind: type[Any], word: str) -> str:
@@ -71,13 +80,6 @@ def _range(kind: type[Any], word: str) -> str:
 def convert(hint: Any, value: Any, path: KeyPath, problems: Problems) -> Any:
     """Return a value as its annotation wants it, or note what is wrong."""
     origin = get_origin(hint)
-    if origin is Annotated:
-        inner, *notes = get_args(hint)
-        converted = _simple(inner, value)
-        ranges = [note for note in notes if isinstance(note, Within)]
-        if converted is MISSING or not all(note.holds(converted) for note in ranges):
-            problems.add(path, value, f"expected {expected(hint)}")
-        return converted
     if origin is tuple:
         if not isinstance(value, list):
             problems.add(path, value, f"expected {expected(hint)}")
@@ -90,7 +92,12 @@ def convert(hint: Any, value: Any, path: KeyPath, problems: Problems) -> Any:
 
 
 def _simple(hint: Any, value: Any) -> Any:
-    """Return a scalar of the wanted type, or MISSING. True is not 1, 1.5 is not an int, 1 is a float."""
+    """Return a scalar of the wanted type and range, or MISSING. True is not 1, 1.5 is not an int, 1 is a float."""
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        found = _simple(inner, value)
+        ranges = [note for note in notes if isinstance(note, Within)]
+        return found if found is MISSING or all(note.holds(found) for note in ranges) else MISSING
     if get_origin(hint) is Literal:
         return value if any(value == option and type(value) is type(option) for option in get_args(hint)) else MISSING
     if get_origin(hint) in (Union, UnionType):
@@ -99,7 +106,7 @@ def _simple(hint: Any, value: Any) -> Any:
     if hint is NoneType:
         return None if value is None else MISSING
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else MISSING
+        return float(value) if abs(value) <= sys.float_info.max else MISSING
     return value if type(value) is hint else MISSING
 
 

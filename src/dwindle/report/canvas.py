@@ -1,4 +1,4 @@
-"""What all pictures share: style, the colour and marker of each lineage, and bytes that depend on nothing but the data."""
+"""What all pictures share: style, colour and marker of each lineage, and bytes that depend on the data alone."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def darker(colour: str) -> str:
     """Return a darker shade of a colour: theory on top of what was measured."""
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex([0.55 * part for part in to_rgb(colour)])
+    red, green, blue = (0.55 * part for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def plots_folder(root: Path, sweep: str) -> Path:

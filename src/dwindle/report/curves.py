@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["curves_figure", "draw_curves"]
 
 _COLUMNS = 3
-_MARKED = 30  # generations; more markers than that hide the line
+_MARKED = 12  # markers on a line; many more would hide it
 _CLEAR = 0.18  # of a panel's height, between a labelled line's end and any other
-_EDGE = 0.08  # of a panel's height, at its top and bottom, where no label fits
+_EDGE = 0.1  # of a panel's height, at its top and bottom, where no label fits
 _TOP = 0.62  # inches for the title
 
 
@@ -96,6 +97,9 @@ def _draw_panel(axes: Axes, panel: Panel, plan: Plan) -> None:
     for place, (lineage, series) in enumerate(panel.series.items()):
         _draw_series(axes, series, palette[lineage], shapes[lineage], order=3 - place / len(lineages))
     _draw_theory(axes, panel, palette)
+    if panel.why_empty:
+        text = textwrap.fill(f"undefined: {panel.why_empty}", 40)
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=QUIET, gid="undefined")
     _label_ends(axes, panel, palette)
     axes.set_title(question(panel.name, panel.measure))
     axes.set(xlabel=_below(panel), ylabel=heading(panel.name, panel.measure, panel.real))
@@ -116,7 +120,8 @@ def _draw_series(axes: Axes, series: Series, colour: str, marker: str, *, order:
         x,
         series.mean,
         color=colour,
-        marker=marker if len(x) <= _MARKED else None,
+        marker=marker,
+        markevery=max(1, round(len(x) / _MARKED)),
         markersize=3.6,
         markeredgecolor="white",
         markeredgewidth=0.5,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dwindle.config.recipe import Recipe
 from dwindle.data.manifest import read_manifest
 from dwindle.data.rows import Array, FloatArray
-from dwindle.errors import BadInput
 from dwindle.plan import Plan, chain_key
 from dwindle.report.canvas import plots_folder, save, styled
 from dwindle.report.clouds import clouds_figure
@@ -55,10 +56,11 @@ def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) 
         lineages: whose rows; None: those of all lineages.
 
     Returns:
-        The picture, or None if the rows are symbols, which have no picture.
+        The picture, or None if there is nothing to draw: the rows are symbols, or no anchor is here.
 
     Raises:
-        BadInput: if no rows are there.
+        BadInput: if a lineage is unknown.
+        DataDamaged: if rows are not what their manifest says.
     """
     shown = list(plan.recipes if lineages is None else lineages)
     recipes = [plan.recipe(lineage) for lineage in shown]
@@ -66,6 +68,8 @@ def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) 
         return None
     pictured = all(_renderer(recipe) is not None for recipe in recipes)
     sheets = sheets_of(root, plan, shown, count=_IMAGES if pictured else _POINTS)
+    if not sheets:
+        return None
     with styled():
         figure = _images(plan, sheets) if pictured else clouds_figure(plan, {s.lineage: s.rows for s in sheets})
         return save(figure, plots_folder(root, plan.sweep) / "samples.png")
@@ -85,30 +89,23 @@ def _images(plan: Plan, sheets: Sequence[Sheet]) -> Figure:
 
 
 def sheets_of(root: Path, plan: Plan, lineages: Sequence[str], *, count: int) -> list[Sheet]:
-    """Read rows of each lineage at the generations that are shown.
+    """Read rows of each lineage whose anchor is here, at the generations that are shown.
 
     Args:
         root: the workspace.
         plan: its plan.
         lineages: whose rows.
         count: rows of the first chain to draw at random, at each generation.
-
-    Raises:
-        BadInput: if no rows are there.
     """
     grown = {lineage: _grown(root, plan, lineage) for lineage in lineages}
-    last = max((t for present in grown.values() for t in present), default=None)
-    if last is None:
-        raise BadInput(f"{plan.sweep}: no rows are here to be drawn; grow its lineages first, or `dvc pull` data")
-    shown = ladder(last)
-    return [
-        Sheet(
-            lineage,
-            plan.recipe(lineage),
-            {t: _some_rows(plan.recipe(lineage), present[t], t, count) for t in shown if t in present},
-        )
-        for lineage, present in grown.items()
-    ]
+    shown = ladder(max((t for present in grown.values() for t in present), default=0))
+    sheets = []
+    for lineage, present in grown.items():
+        if 0 in present:
+            recipe = plan.recipe(lineage)
+            rows = {t: _some_rows(recipe, present[t], t, count) for t in shown if t in present}
+            sheets.append(Sheet(lineage, recipe, rows))
+    return sheets
 
 
 def _grown(root: Path, plan: Plan, lineage: str) -> dict[int, Path]:
@@ -122,7 +119,7 @@ def _some_rows(recipe: Recipe, folder: Path, generation: int, count: int) -> Arr
     """Draw rows of the first chain, the same ones whenever they are drawn; (k, d), k at most `count`."""
     values = read_rows(folder).chain(0).values[0]
     order = Seed(recipe.seed).at("grid", generation).numpy().permutation(len(values))
-    return values[order[:count]]
+    return np.asarray(values[order[:count]])
 
 
 def ladder(last: int) -> list[int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["images_figure", "mosaic"]
 
 _COLUMNS = 3
+_GAP = 2  # pixels between generations
 _BLOCK = 3.6  # inches
 _MARGIN = 0.42  # inches, left of a block for the generations, above it for the lineage
 _BULK = (0.15, 0.985)  # quantiles: rendering from few components over- and undershoots paper and ink
@@ -37,13 +38,13 @@ def images_figure(plan: Plan, images: Mapping[str, Mapping[int, FloatArray]]) ->
     generations = sorted({t for by_generation in images.values() for t in by_generation})
     first = [image for by_generation in images.values() for image in by_generation.values()]
     shape = (len(generations), max(map(len, first)), *first[0].shape[1:])
-    tall = _BLOCK * (shape[0] * (shape[2] + 1)) / (shape[1] * (shape[3] + 1))
+    tall = _BLOCK * (shape[0] * (shape[2] + _GAP)) / (shape[1] * (shape[3] + 1))
     columns = min(_COLUMNS, len(images))
     lines = math.ceil(len(images) / columns)
     size = (columns * (_BLOCK + _MARGIN) + 0.12, lines * (tall + _MARGIN) + _TOP)
     figure = Figure(figsize=size)
     _draw_title(figure, plan, size)
-    levels = _levels([by_generation[0] for by_generation in images.values() if 0 in by_generation] or first)
+    levels = _levels([by_generation[0] for by_generation in images.values()])
     palette = colours(list(plan.recipes))
     for place, (lineage, by_generation) in enumerate(images.items()):
         left = (place % columns) * (_BLOCK + _MARGIN) + _MARGIN
@@ -51,12 +52,12 @@ def images_figure(plan: Plan, images: Mapping[str, Mapping[int, FloatArray]]) ->
         axes = figure.add_axes((left / size[0], bottom / size[1], _BLOCK / size[0], tall / size[1]), gid=lineage)
         drawn = mosaic(by_generation, generations, shape[1])
         axes.imshow(drawn, cmap="gray_r", vmin=levels[0], vmax=levels[1], interpolation="nearest", aspect="auto")
-        _label(axes, lineage, palette[lineage], generations, shape[2] + 1)
+        _label(axes, lineage, palette[lineage], generations, shape[2] + _GAP)
     return figure
 
 
 def mosaic(by_generation: Mapping[int, FloatArray], generations: list[int], columns: int) -> FloatArray:
-    """Lay images side by side, a row a generation, a pixel apart; nan where there is none.
+    """Lay images side by side, a row a generation, with a gap of a pixel or two; nan where there is none.
 
     Args:
         by_generation: (n, h, w) images.
@@ -64,11 +65,11 @@ def mosaic(by_generation: Mapping[int, FloatArray], generations: list[int], colu
         columns: images a row.
     """
     height, width = next(iter(by_generation.values())).shape[1:]
-    sheet = np.full((len(generations), height + 1, columns, width + 1), np.nan)
+    sheet = np.full((len(generations), height + _GAP, columns, width + 1), np.nan)
     for row, generation in enumerate(generations):
         images = by_generation.get(generation, np.empty((0, height, width)))[:columns]
         sheet[row, :height, : len(images), :width] = images.transpose(1, 0, 2)
-    return sheet.reshape(len(generations) * (height + 1), -1)[:-1, :-1]
+    return sheet.reshape(len(generations) * (height + _GAP), -1)[:-_GAP, :-1]
 
 
 def _levels(images: list[FloatArray]) -> tuple[float, float]:
@@ -86,7 +87,7 @@ def _draw_title(figure: Figure, plan: Plan, size: tuple[float, float]) -> None:
 
 def _label(axes: Axes, lineage: str, colour: str, generations: list[int], step: int) -> None:
     axes.set_title(lineage, color=colour, pad=4)
-    axes.set_yticks([row * step + (step - 2) / 2 for row in range(len(generations))])
+    axes.set_yticks([row * step + (step - _GAP - 1) / 2 for row in range(len(generations))])
     axes.set_yticklabels(["real" if t == 0 else str(t) for t in generations])
     axes.set_xticks([])
     axes.grid(visible=False)

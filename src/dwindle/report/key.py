@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Sign", "differences", "draw_key"]
 
-_ROOM = 24.0  # lines of small print
+_ROOM = 22.0  # lines of small print
 _WIDTH = 60  # characters of small print
 _SIZE = 6.6  # points
 _NAME, _GAP = 1.75, 0.8  # lines that a name and the gap below the names take
-_TOP, _BOTTOM = 1.12, -0.27  # of the panel's height
+_TOP, _BOTTOM = 1.12, -0.21  # of the panel's height
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def draw_key(axes: Axes, plan: Plan, signs: list[Sign]) -> None:
     small = [textwrap.wrap(sign.text, _WIDTH) for sign in signs]
     below = _GAP + sum(map(len, small))
     if below + sum(_NAME + len(text) for text in texts.values()) > _ROOM:
-        texts = dict.fromkeys(texts, [])
+        texts = {lineage: [] for lineage in texts}
     lines = below + sum(_NAME + len(text) for text in texts.values())
     step, height = (_TOP - _BOTTOM) / max(lines, _ROOM), _TOP
     size = _SIZE * min(1.0, _ROOM / lines)
@@ -98,7 +98,7 @@ def draw_key(axes: Axes, plan: Plan, signs: list[Sign]) -> None:
 def _write(
     axes: Axes, height: float, text: str, size: float, *, va: str, color: str = QUIET, weight: str = "normal"
 ) -> None:
-    axes.text(0.11, height, text, va=va, color=color, weight=weight, size=size, linespacing=1.2)
+    axes.text(0.11, height, text, va=va, color=color, weight=weight, size=size, linespacing=1.1)
 
 
 def _draw_sample(axes: Axes, height: float, colour: str, marker: str) -> None:

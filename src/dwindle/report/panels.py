@@ -1,4 +1,4 @@
-"""The panels of a sweep's curves as plain data: which measures, whose series, what theory expects, where the real value lies."""
+"""The panels of a sweep's curves as plain data: measures, series, what theory expects, where the real value lies."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ class Panel:
         values = np.concatenate([*drawn, *(curve.mean for curve in self.theory.values())])
         values = values[np.isfinite(values) & (values > 0)]
         return self.measure.scale == "log" and values.size > 0 and bool(values.max() > 10 * values.min())
+
+    @property
+    def why_empty(self) -> str:
+        """Why no lineage has a value at any generation; empty where there is something to draw."""
+        if any(np.isfinite(series.mean).any() for series in self.series.values()):
+            return ""
+        return "; ".join(dict.fromkeys(reason for series in self.series.values() for reason in series.reasons))
 
     def distance(self) -> tuple[float, str] | None:
         """Return the largest |z| between chains and theory over all generations, and its lineage; None without any."""

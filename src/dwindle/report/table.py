@@ -1,4 +1,4 @@
-"""The sweep's table: one line a lineage, first to last generation of each headline measure, with intervals over chains."""
+"""The sweep's table: one line a lineage, each headline measure from first to last generation, with intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "Quote", "SweepTable", "as_markdown", "as_rich", "sweep_table"]
 
-_PLACES = 4
 _WIDEST = 6  # measures
 
 
@@ -150,17 +149,18 @@ def _label(lineage: str, span: tuple[int, int] | None, widest: tuple[int, int]) 
 
 
 def _notes(changes: Sequence[Change]) -> Iterator[str]:
-    """Yield each reason once, with the places that it explains."""
-    places: dict[tuple[str, str], list[str]] = {}
+    """Yield each reason with the places that it explains, lineages and measures with the same fate in one line."""
+    fates: dict[tuple[str, str, str, str], list[str]] = {}  # mark, generation, reason, lineage: measures
     for change in changes:
         for quote in dict.fromkeys((change.first, change.last)):
             if quote.reason:
                 mark = "*" if math.isfinite(quote.mean) else UNDEFINED
-                place = f"{change.measure} of {change.lineage} at {quote.generation}"
-                places.setdefault((mark, quote.reason), []).append(place)
-    for (mark, reason), where in places.items():
-        more = f" and {len(where) - _PLACES} more" if len(where) > _PLACES else ""
-        yield f"{mark} {reason}: {', '.join(where[:_PLACES])}{more}"
+                fates.setdefault((mark, f"{quote.generation}", quote.reason, change.lineage), []).append(change.measure)
+    shared: dict[tuple[str, str, str, str], list[str]] = {}
+    for (mark, generation, reason, lineage), measures in fates.items():
+        shared.setdefault((mark, generation, reason, ", ".join(measures)), []).append(lineage)
+    for (mark, generation, reason, whose), lineages in shared.items():
+        yield f"{mark} {whose} of {', '.join(lineages)} at generation {generation}: {reason}"
 
 
 def _closeness(panels: Sequence[Panel]) -> Iterator[str]:
@@ -195,7 +195,7 @@ def as_rich(table: SweepTable) -> Table:
         name, bracket, unit = column.partition(" [")
         width = max(len(name), *(len(row[place]) for row in rows))
         head = Text("\n".join((name, *textwrap.wrap(bracket + unit, width))))
-        drawn.add_column(head, justify="left" if place == 0 else "right", no_wrap=place == 0)
+        drawn.add_column(head, justify="left" if place == 0 else "right", no_wrap=place == 0, overflow="fold")
     for row in rows:
         drawn.add_row(*map(Text, row))
     return drawn

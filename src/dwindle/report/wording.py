@@ -78,9 +78,10 @@ def _true_values(source: Source) -> dict[str, float]:
 
 
 def quoted(mean: float, low: float = math.nan, high: float = math.nan, *, interval: bool = True) -> str:
-    """Spell a number down to the first digit of its interval's half-width: `0.129 ±0.004`, `0.9 [0.6, 1.9]`, `–`.
+    """Spell a number down to the first digit of its interval's half-width: `0.129 ±0.004`, `0.9 [0.6, 1.9]`.
 
-    The half-width stands for an interval that is symmetric to the printed digits; other ones are written out.
+    A dash stands for a number that is undefined. The half-width stands for an interval that is symmetric to the printed
+    digits; other ones are written out.
 
     Args:
         mean: the number.
