@@ -1,4 +1,4 @@
-"""The flows: what Prefect schedules. Importing this package makes Prefect quiet and private unless it is told otherwise."""
+"""What Prefect schedules. Importing this package makes Prefect quiet and private unless it is told otherwise."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The `dwindle` command: grow, look over, verify and record a sweep without Prefect, and the stages that dvc.yaml calls.
+"""The `dwindle` command: grow, look over, verify and record a sweep, and the stages that dvc.yaml calls.
 
 Nothing heavy is imported before a command needs it: `dwindle --help` answers at once.
 """

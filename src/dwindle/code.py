@@ -11,6 +11,7 @@ import ast
 import hashlib
 import importlib.util
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 __all__ = ["code_digest"]
@@ -38,10 +39,7 @@ def _reach(module: str, reached: dict[str, str]) -> None:
 @cache
 def _read(module: str) -> tuple[str, tuple[str, ...]] | None:
     """Return a module's own digest and the modules of its package that it imports; None if it has no source."""
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
+    found = _found(module)
     if found is None or found.origin is None or not found.origin.endswith(".py"):
         return None
     tree = ast.parse(Path(found.origin).read_bytes())
@@ -50,8 +48,17 @@ def _read(module: str) -> tuple[str, tuple[str, ...]] | None:
     return hashlib.sha256(text.encode()).hexdigest(), tuple(sorted(_imports(tree, package, module.partition(".")[0])))
 
 
+@cache
+def _found(module: str) -> ModuleSpec | None:
+    """Return where a module is, or None if there is none; its packages are imported, the module itself is not."""
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+
+
 def _essence(node: object) -> object:
-    """Return a syntax tree as nested tuples: no positions, no docstrings, no empty fields, no version's extra fields."""
+    """Return a syntax tree as nested tuples: no positions, no docstrings, no empty fields, no extra fields."""
     if isinstance(node, list):
         return tuple(_essence(item) for item in node if not _is_text(item) and not _is_type_only(item))
     if not isinstance(node, ast.AST):
@@ -66,7 +73,9 @@ def _is_text(node: object) -> bool:
 
 
 def _is_type_only(node: object) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    if not isinstance(node, ast.If) or node.orelse:
+        return False
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _imports(tree: ast.Module, package: str, top: str) -> set[str]:
@@ -78,8 +87,15 @@ def _imports(tree: ast.Module, package: str, top: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             prefix = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             origin = ".".join([*prefix, *([node.module] if node.module else [])])
-            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+            found.add(origin)
+            if origin.partition(".")[0] == top and _is_package(origin):  # else the names are no modules
+                found |= {f"{origin}.{alias.name}" for alias in node.names}
     return {name for name in found if name.partition(".")[0] == top}
+
+
+def _is_package(module: str) -> bool:
+    found = _found(module)
+    return found is not None and found.submodule_search_locations is not None
 
 
 def _runtime_nodes(tree: ast.AST) -> list[ast.AST]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import pkgutil
 import re
 import sys
+from dataclasses import fields
 from functools import cache
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
 
+from dwindle.contracts import Curator, Family, Kind, Metric, Regime, Source
 from dwindle.errors import BadInput, nearest
 
 __all__ = ["ROOMS", "Room", "about", "component", "name_of", "names"]
@@ -21,7 +23,15 @@ __all__ = ["ROOMS", "Room", "about", "component", "name_of", "names"]
 Room = Literal["families", "sources", "regimes", "curators", "metrics"]
 ROOMS: tuple[Room, ...] = ("families", "sources", "regimes", "curators", "metrics")
 
-_OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_OUTSIDE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+_CONTRACTS: dict[Room, tuple[str, type[Any]]] = {
+    "families": ("family", Family),
+    "sources": ("source", Source),
+    "regimes": ("regime", Regime),
+    "curators": ("curator", Curator),
+    "metrics": ("metric", Metric),
+}
 
 
 def _snake(name: str) -> str:
@@ -49,32 +59,57 @@ def component(room: Room, name: str) -> type[Any]:
         name: its file name, or `my_package.my_module:MyClass` for one outside dwindle.
 
     Raises:
-        BadInput: naming the nearest known name, or what is wrong with the outside module.
+        BadInput: naming the nearest known name, or what is wrong with the outside module or class.
     """
     if ":" in name:
-        return _outside(name)
+        found = _outside(name)
+        _hold_to_contract(room, found)
+        return found
     if name not in names(room):
-        raise BadInput(f"unknown {room[:-1] if room != 'families' else 'family'} '{name}'{nearest(name, names(room))}")
+        raise BadInput(f"unknown {_CONTRACTS[room][0]} {name!r}{nearest(name, names(room))}")
     module = importlib.import_module(f"dwindle.{room}" if room == "regimes" else f"dwindle.{room}.{name}")
-    found: type[Any] = getattr(module, _camel(name))
-    return found
+    kind: type[Any] = getattr(module, _camel(name))
+    return kind
 
 
 def _outside(name: str) -> type[Any]:
     if not _OUTSIDE.fullmatch(name):
-        raise BadInput(f"'{name}': an outside component is named my_package.my_module:MyClass")
+        raise BadInput("an outside component is named my_package.my_module:MyClass")
     module_name, _, class_name = name.partition(":")
-    if (here := os.getcwd()) not in sys.path:  # a console script does not look beside params.yaml
+    if (here := str(Path.cwd())) not in sys.path:  # a console script does not look beside params.yaml
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises is the user's answer
-        raise BadInput(f"'{name}': importing {module_name} failed: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the user's module raises is the user's answer
+        raise BadInput(f"importing {module_name} failed: {type(error).__name__}: {error}") from error
     found = getattr(module, class_name, None)
     if not inspect.isclass(found):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        raise BadInput(f"'{name}': {module_name} has no class {class_name}{nearest(class_name, classes)}")
+        raise BadInput(f"{module_name} has no class {class_name}{nearest(class_name, classes)}")
     return found
+
+
+def _hold_to_contract(room: Room, kind: Any) -> None:
+    """Refuse a class that is no component of this room, as far as that can be told without running it."""
+    word, contract = _CONTRACTS[room]
+    refused = f"{kind.__name__} is no {word}"
+    declared = getattr(kind, "__dataclass_params__", None)
+    settings = {field.name for field in fields(kind)} if declared else set()
+    # Only the contract tests need `smallest`.
+    wanted = {name for name in (*contract.__annotations__, *vars(contract)) if name[0] != "_"} - {"smallest"}
+    lacking = sorted(name for name in wanted - settings if not hasattr(kind, name))
+    if lacking:
+        raise BadInput(f"{refused}: it has no {', '.join(lacking)}")
+    if declared is None or not declared.frozen:
+        raise BadInput(f"{refused}: a component is a frozen dataclass whose fields are its settings")
+    try:
+        get_type_hints(kind)
+    except Exception as error:
+        raise BadInput(f"{refused}: its annotations cannot be read: {type(error).__name__}: {error}") from error
+    if "kind" in wanted and kind.kind not in get_args(Kind):
+        raise BadInput(f"{refused}: its kind is {kind.kind!r}, not {' or '.join(get_args(Kind))}")
+    if "knobs" in wanted and not isinstance(kind.knobs, frozenset):
+        raise BadInput(f"{refused}: its knobs are not a frozenset of the sampler's settings")
 
 
 def name_of(instance: object) -> str:

@@ -25,7 +25,7 @@ class Summary:
         low: lower end of the interval; nan with fewer than two chains.
         high: upper end.
         chains: how many chains had a value.
-        reason: why the mean or the interval is undefined; empty if both are defined.
+        reason: why the mean, the interval or the value of a chain is undefined; empty if all are defined.
     """
 
     mean: float
@@ -50,12 +50,23 @@ def summarize(values: FloatArray, *, scale: Literal["linear", "log"] = "linear",
     if count == 0:
         return Summary(math.nan, math.nan, math.nan, 0, reason or "no chain has a value")
     points = np.log(defined) if scale == "log" else defined
-    mean = float(points.mean())
-    margin = _margin(points)
-    ends = (mean, mean - margin, mean + margin)
-    mean, low, high = (math.exp(end) if scale == "log" else end for end in ends)
-    missing = f"{len(values) - count} of {len(values)} chains undefined: {reason}" if count < len(values) else ""
-    return Summary(mean, low, high, count, missing or ("one chain has no interval" if count == 1 else ""))
+    with np.errstate(over="ignore", invalid="ignore"):
+        middle, margin = float(points.mean()), _margin(points)
+    ends = (middle, middle - margin, middle + margin)
+    mean, low, high = (_finite(_exp(end) if scale == "log" else end) for end in ends)
+    why = reason or ("no positive number" if scale == "log" else "no finite number")
+    missing = f"{len(values) - count} of {len(values)} chains undefined: {why}" if count < len(values) else ""
+    alone = "one chain has no interval" if count == 1 else ""
+    apart = "the chains lie too far apart for an interval" if math.isnan(high - low) else ""
+    return Summary(mean, low, high, count, missing or alone or apart)
+
+
+def _exp(end: float) -> float:
+    return math.exp(end) if end < 709 else math.inf
+
+
+def _finite(end: float) -> float:
+    return end if math.isfinite(end) else math.nan
 
 
 def _margin(points: FloatArray) -> float:

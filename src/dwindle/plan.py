@@ -31,8 +31,8 @@ STAGES = ("generate", "curate", "train", "evaluate")
 DIGEST_LENGTH = 32
 
 _HEAD = """\
-# Written by `dwindle plan` from params.yaml; do not edit. One entry a generation: its folder, what it reads, and for each
-# stage the digest of the parameters, seeds and code that the stage depends on.
+# Written by `dwindle plan` from params.yaml; do not edit. One entry a generation: its folder, what it reads, and for
+# each stage the digest of the parameters, seeds and code that the stage depends on.
 """
 
 
@@ -214,7 +214,7 @@ def write_plan(plan: Plan, root: Path) -> bool:
     text = plan_text(plan)
     path = root / PLAN
     with held(root, "plan", wait=True):
-        if path.exists() and path.read_text() == text:
+        if path.exists() and path.read_bytes() == text.encode():
             return False
         publish_text(path, text)
     return True
@@ -269,7 +269,7 @@ def _read_plan(path: Path, _modified: int, _inode: int) -> Plan:
     from ruamel.yaml.error import YAMLError
 
     try:
-        data = YAML(typ="safe").load(path.read_text())
+        data = YAML(typ="safe").load(path.read_bytes().decode())
         return Plan(data["name"], data["real"], data["chain"], data["recipes"], data["compare"])
     except (YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not a plan ({type(error).__name__}); write it anew with `dwindle plan`") from error

@@ -57,6 +57,11 @@ class Recorder:
         """The command that shows what was tracked."""
         return ui_command(self.sweep.tracking.uri, self.root)
 
+    @property
+    def page(self) -> str:
+        """The address at which that command shows the sweep's lineages on one chart; empty without MLflow."""
+        return self._tracker.page(self.sweep.name) if self._tracker is not None else ""
+
     def begin(self) -> None:
         """Reach MLflow and open the sweep's run.
 

@@ -7,6 +7,7 @@ order and after any interruption.
 from __future__ import annotations
 
 import hashlib
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,9 @@ class Seed:
     @property
     def words(self) -> tuple[int, int]:
         """128 bits of the address's SHA-256, as two 64-bit integers."""
-        digest = hashlib.sha256(repr((self.root, *self.path)).encode()).digest()
+        # numpy's integers are spelled otherwise, and a fraction is no address.
+        steps = (str(step) if isinstance(step, str) else operator.index(step) for step in (self.root, *self.path))
+        digest = hashlib.sha256(repr(tuple(steps)).encode()).digest()
         return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
 
     def numpy(self) -> np.random.Generator:

@@ -75,7 +75,14 @@ def test_mlflow_holds_each_metric_once_with_its_interval_and_theory(grown):
     logged = points(grown)
     assert len({(run, key, step) for run, key, step, *_ in logged}) == len(logged)
     keys = {key for _, key, *_ in logged}
-    assert {"frechet", "frechet.low", "frechet.high", "synthetic_ratio", "log_variance.theory", "log_variance.z"} <= keys
+    assert {
+        "frechet",
+        "frechet.low",
+        "frechet.high",
+        "synthetic_ratio",
+        "log_variance.theory",
+        "log_variance.z",
+    } <= keys
     assert {step for _, _, step, *_ in logged} == {0, 1, 2}
 
 
@@ -135,6 +142,8 @@ def test_status_names_what_is_missing(new_project):
 
 
 def test_metrics_files_are_json_that_any_tool_reads(grown):
+    def refused(name):
+        pytest.fail(f"{name} is not JSON")
+
     for path in (grown.root / "metrics").rglob("*.json"):
-        document = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{path}: {name}"))
-        assert isinstance(document["frechet"], float)
+        assert isinstance(json.loads(path.read_text(), parse_constant=refused)["frechet"], float)

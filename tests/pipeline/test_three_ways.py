@@ -1,4 +1,4 @@
-"""A flow, `dwindle run` and `dvc repro` run the same stages and leave the same bytes; each finds the others' work done."""
+"""A flow, `dwindle run` and `dvc repro` leave the same bytes, and each finds the others' work done."""
 
 from __future__ import annotations
 

@@ -78,6 +78,11 @@ def test_a_lost_symbol_never_comes_back(temperature):
     assert samples.max() < 3
 
 
+def test_what_rounding_leaves_over_does_not_bring_the_last_symbol_back():
+    short = CategoricalModel(np.array([[0.5, 0.49, 0.0]]))  # a shortfall as of rounding, large enough to show
+    assert short.sample(10_000, sampler=PLAIN, seed=SEED).values.max() == 1
+
+
 def test_the_lowest_temperature_leaves_the_likeliest_symbol():
     samples = CategoricalModel(SHARES).sample(100, sampler=Sampler(temperature=1e-6), seed=SEED).values
     assert (samples == [[0], [4]]).all()

@@ -158,6 +158,12 @@ def test_the_moments_of_a_fit_are_those_of_its_rows():
         np.testing.assert_allclose(covariance, np.cov(values[chain].T, ddof=0), rtol=1e-5)
 
 
+def test_variance_factor_stretches_the_samples_of_a_component_about_its_mean():
+    model = fit(drawn(), components=1)
+    plain, wide = (model.sample(10, sampler=Sampler(variance_factor=f), seed=SEED).values for f in (1.0, 4.0))
+    np.testing.assert_allclose(wide - model.means, 2 * (plain - model.means))
+
+
 def test_samples_have_the_moments_of_the_model_and_its_variance_factor():
     model = fit(drawn(2))
     for factor in (0.25, 1.0):

@@ -5,21 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
+import re
 import shutil
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from dwindle.errors import BadInput, NotReachable
-from dwindle.tracking.mlflow_tracker import Dataset, GenerationRecord, LineageRecord, Tracker, ui_command
+from dwindle.errors import BadInput
+from dwindle.tracking.mlflow_tracker import Dataset, GenerationRecord, LineageRecord, Tracker
 
 URI = "sqlite:///mlflow.db"
 LINEAGE = LineageRecord("replace", "digest-of-replace", {"family.name": "gaussian", "seed": 7}, {"regime": "replace"})
@@ -60,6 +56,12 @@ def grown(tracker: Tracker, lineage: LineageRecord = LINEAGE) -> str:
     return tracker.lineage("study", sweep, lineage)
 
 
+def asked(tracker: Tracker):
+    import mlflow
+
+    return mlflow.MlflowClient(tracker.uri)
+
+
 def select(root: Path, query: str, *values) -> list[tuple]:
     with closing(sqlite3.connect(root / "mlflow.db")) as connection:
         return connection.execute(query, values).fetchall()
@@ -78,17 +80,6 @@ def latest(root: Path, name: str) -> tuple:
     return select(root, "select step, value, is_nan from latest_metrics where key = ?", name)[0]
 
 
-def run_python(code: str, *arguments: str, **settings) -> subprocess.Popen:
-    source = str(Path(__file__).parents[2] / "src")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source, *sys.path]), **settings}
-    environment.pop("PYTEST_CURRENT_TEST", None)
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-# ------------------------------------------------------------------------------------------------------ replay
-
-
 def test_replay_changes_nothing(root, tracker):
     run = grown(tracker)
     for generation in range(4):
@@ -97,15 +88,13 @@ def test_replay_changes_nothing(root, tracker):
     assert len(before["metrics"]) == 4 * 4
     assert len(before["inputs"]) == 4
 
-    tracker.generations(run, [record(generation) for generation in range(4)])
+    tracker.generations(run, [record(generation, made_ms=1_795_000_000_000) for generation in range(4)])
     for _ in range(2):
         elsewhere = Tracker(URI, root)
         again = grown(elsewhere)
         elsewhere.generations(again, [record(generation, made_ms=1_795_000_000_000) for generation in range(4)])
-        for generation in (3, 1):
-            elsewhere.generation(again, record(generation, made_ms=1_700_000_000_000))
-
-    assert again == run
+        elsewhere.generation(again, record(1, made_ms=1_700_000_000_000))
+        assert again == run
     assert contents(root) == before
 
 
@@ -140,8 +129,7 @@ def test_a_changed_value_is_the_latest_of_its_step(root, tracker, value):
     assert at_two[1][1] == at_two[0][1] + 1
     assert latest(root, "synthetic_ratio") == (2, value, 0)
     assert len(points(root, "moments.variance")) == 3
-    told = select(root, "select value from tags where key = 'dwindle.rewritten'")
-    assert told == [("2 values, generations 1 to 2",)]
+    assert ("2 values, generations 1 to 2",) in select(root, "select value from tags where key = 'dwindle.rewritten'")
 
 
 def test_points_of_a_generation_whose_dataset_a_kill_kept_back_are_not_logged_again(root, tracker):
@@ -155,13 +143,20 @@ def test_points_of_a_generation_whose_dataset_a_kill_kept_back_are_not_logged_ag
     assert len(after["inputs"]) == 1
 
 
+def test_a_dataset_that_comes_before_the_metrics_does_not_date_them(root, tracker):
+    run = grown(tracker)
+    tracker.generation(run, GenerationRecord(0, {}, 0, record(0).dataset))
+    assert contents(root)["metrics"] == []
+    assert len(contents(root)["inputs"]) == 1
+    tracker.generation(run, record(0))
+    assert {point[1] for point in points(root, "moments.variance")} == {1_790_000_000_000}
+    assert len(contents(root)["inputs"]) == 1
+
+
 def test_more_points_than_a_batch_holds_are_all_logged(root, tracker):
     wide = {f"more.{index}": float(index) for index in range(300)}
     tracker.generations(grown(tracker), [record(generation, **wide) for generation in range(4)])
     assert len(contents(root)["metrics"]) == 4 * 304
-
-
-# --------------------------------------------------------------------------------------------------- undefined
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, None])
@@ -184,17 +179,12 @@ def test_a_value_that_became_undefined_is_taken_back_and_may_return(root, tracke
     assert contents(root) == before
 
 
-# --------------------------------------------------------------------------------------------------- the runs
-
-
 def test_dataset_digest_finds_the_run(root, tracker):
-    import mlflow
-
     run = grown(tracker)
     other = grown(tracker, LineageRecord("blend", "digest-of-blend"))
     tracker.generations(run, [record(generation) for generation in range(3)])
     tracker.generation(other, record(5))
-    client = mlflow.MlflowClient(tracker.uri)
+    client = asked(tracker)
     home = client.get_run(run).info.experiment_id
 
     found = client.search_runs([home], f"dataset.digest = '{digest(2)}'")
@@ -239,11 +229,20 @@ def test_lineages_on_one_dataset_are_logged_side_by_side(root, tracker):
     assert len(contents(root)["inputs"]) == 4 * 5
 
 
+def test_of_two_runs_of_one_lineage_the_older_is_continued(root, tracker):
+    run = grown(tracker)
+    client = asked(tracker)
+    older = client.get_run(run)
+    twin = client.create_run(older.info.experiment_id, start_time=older.info.start_time + 5, tags=older.data.tags)
+    assert grown(Tracker(URI, root)) == run
+    assert client.get_run(twin.info.run_id).data.tags["dwindle.superseded"] == run
+    assert "dwindle.superseded" not in client.get_run(run).data.tags
+
+
 def test_a_changed_parameter_is_named(root, tracker):
     grown(tracker)
-    changed = LineageRecord("replace", "digest-of-replace", {"family.name": "gaussian", "seed": 8})
     with pytest.raises(BadInput, match=r"seed = 7, not 8"):
-        grown(tracker, changed)
+        grown(tracker, dataclasses.replace(LINEAGE, parameters={"family.name": "gaussian", "seed": 8}))
 
 
 def test_parameters_that_a_kill_kept_back_are_completed(root, tracker):
@@ -254,114 +253,47 @@ def test_parameters_that_a_kill_kept_back_are_completed(root, tracker):
 
 
 def test_a_parameter_too_long_for_mlflow_is_kept_whole_beside_its_digest(root, tracker):
-    prompts = "a" * 6001
-    run = grown(tracker, LineageRecord("long", "digest-of-long", {"prompts": prompts}))
+    run = grown(tracker, LineageRecord("long", "digest-of-long", {"prompts": "a" * 6001}))
     ((value,),) = select(root, "select value from params where key = 'prompts'")
     assert value.startswith("sha256:")
     (kept,) = (root / "mlartifacts" / "study" / run).rglob("prompts.txt")
-    assert kept.read_text() == prompts
+    assert kept.read_text() == "a" * 6001
 
 
-def test_a_table_logged_twice_is_there_once(root, tracker):
+def test_tables_and_files_logged_twice_are_there_once_below_the_workspace(root, tracker):
     run = grown(tracker)
+    (root / "plots").mkdir()
+    (root / "plots" / "collapse.svg").write_text("<svg/>")
     for _ in range(2):
+        tracker.artifact(run, root / "plots", "plots")
         tracker.table(run, {"lineage": ["replace", "blend"], "rate": [0.5, math.nan]}, "summary.json")
-    (kept,) = (root / "mlartifacts").rglob("summary.json")
+    artifacts = root / "mlartifacts" / "study" / run / "artifacts"
+    kept = artifacts / "summary.json"
+    assert [path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*.svg")] == ["plots/collapse.svg"]
     assert json.loads(kept.read_text()) == {"columns": ["lineage", "rate"], "data": [["replace", 0.5], ["blend", None]]}
     (listed,) = select(root, "select value from tags where key = 'mlflow.loggedArtifacts'")
     assert json.loads(listed[0]) == [{"path": "summary.json", "type": "table"}]
 
 
-def test_files_are_kept_below_the_workspace(root, tracker):
-    (root / "plots").mkdir()
-    (root / "plots" / "collapse.svg").write_text("<svg/>")
+def test_the_view_of_lineages_leaves_out_their_parent_and_the_bands(root, tracker):
     run = grown(tracker)
-    tracker.artifact(run, root / "plots", "plots")
-    tracker.artifact(run, root / "plots" / "collapse.svg")
-    kept = {path.relative_to(root / "mlartifacts" / "study" / run) for path in (root / "mlartifacts").rglob("*.svg")}
-    assert {str(path) for path in kept} == {"artifacts/plots/collapse.svg", "artifacts/collapse.svg"}
+    tracker.generation(run, record(0, frechet=math.nan))
+    client = asked(tracker)
+    home = client.get_run(run).info.experiment_id
+    address = tracker.page("study")
+    assert address.startswith(f"http://127.0.0.1:5000/#/experiments/{home}/runs?")
+
+    key = re.search(r"viewStateShareKey=(\w+)$", address)[1]
+    view = json.loads(client.get_experiment(home).tags[f"mlflow.sharedViewState.{key}"])
+    state = json.loads(view["state"])
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    shown = client.search_runs([home], state["searchFilter"], order_by=[order])
+    assert [each.info.run_id for each in shown] == [run]
+    charts = {name for name in shown[0].data.metrics if re.search(state["chartsSearchFilter"], name)}
+    assert charts == {"moments.variance", "synthetic_ratio"}
 
 
 def test_a_deleted_experiment_is_named_rather_than_written_to(root, tracker):
-    import mlflow
-
-    client = mlflow.MlflowClient(tracker.uri)
-    client.delete_experiment(client.create_experiment("study"))
+    asked(tracker).delete_experiment(asked(tracker).create_experiment("study"))
     with pytest.raises(BadInput, match="study was deleted"):
         grown(tracker)
-
-
-# ----------------------------------------------------------------------------------------------- being reached
-
-TOUCH = """
-import sys
-from pathlib import Path
-from dwindle.tracking.mlflow_tracker import GenerationRecord, LineageRecord, Tracker
-assert not {"mlflow", "sqlalchemy", "pandas", "numpy"} & sys.modules.keys()
-tracker = Tracker("sqlite:///mlflow.db", Path(sys.argv[1]))
-tracker.preflight()
-sweep = tracker.sweep("study", "sweep", "s", {}, {})
-run = tracker.lineage("study", sweep, LineageRecord(sys.argv[2], sys.argv[2]))
-tracker.generations(run, [GenerationRecord(step, {"variance": 1.0}, 5) for step in range(10)])
-tracker.finish(run)
-"""
-
-
-def test_two_processes_touch_a_fresh_database_at_once_and_say_nothing(tmp_path):
-    both = [run_python(TOUCH, str(tmp_path), name) for name in ("replace", "blend")]
-    said = [process.communicate(timeout=120) for process in both]
-    assert said == [("", ""), ("", "")]
-    assert [process.returncode for process in both] == [0, 0]
-    assert len(select(tmp_path, "select * from runs where status = 'FINISHED'")) == 2
-    assert len(select(tmp_path, "select * from metrics")) == 40
-
-
-@pytest.mark.parametrize("listens", [True, False], ids=["silent", "absent"])
-def test_an_unreachable_server_is_refused_quickly(tmp_path, listens):
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if listens:
-            server.listen()
-        uri = f"http://user:secret@127.0.0.1:{server.getsockname()[1]}"
-        before = time.monotonic()
-        with pytest.raises(NotReachable, match=r"at http://127\.0\.0\.1:\d+: ") as refusal:
-            Tracker(uri, tmp_path).preflight()
-    assert time.monotonic() - before < 10
-    assert "secret" not in str(refusal.value)
-
-
-def test_an_absent_database_server_is_refused_quickly(tmp_path):
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        before = time.monotonic()
-        with pytest.raises(NotReachable, match="does not answer"):
-            Tracker(f"postgresql://user:secret@127.0.0.1:{server.getsockname()[1]}/x", tmp_path).preflight()
-    assert time.monotonic() - before < 10
-
-
-def test_a_database_that_another_process_locks_is_refused(root):
-    with closing(sqlite3.connect(root / "mlflow.db", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        before = time.monotonic()
-        with pytest.raises(NotReachable, match="locked"):
-            Tracker(URI, root).preflight()
-    assert time.monotonic() - before < 10
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path):
-    (tmp_path / "mlflow.db").write_text("not a database, " * 100)
-    with pytest.raises(NotReachable, match="not a database"):
-        Tracker(URI, tmp_path).preflight()
-
-
-@pytest.mark.parametrize("uri", ["mlruns", "file:///x/mlruns", "sqlite://", "sqlite:///:memory:", "", "ftp://host"])
-def test_an_address_that_is_none_is_refused_before_anything_is_written(tmp_path, uri):
-    with pytest.raises(BadInput, match=r"tracking\.uri"):
-        Tracker(uri, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_relative_database_belongs_to_the_workspace_not_to_the_folder_one_stands_in(root, tmp_path_factory):
-    assert ui_command(URI, root) == f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db"
-    assert Tracker(f"sqlite:///{root}/mlflow.db", tmp_path_factory.mktemp("other")).uri == Tracker(URI, root).uri
-    assert ui_command("https://user:secret@mlflow.example.org", root) == "https://mlflow.example.org"

@@ -141,6 +141,8 @@ def _guard(name: str, yaml: Any, text: str) -> None:
             raise BadInput(f"{name}:{line}: more than {LARGEST_COUNT} values")
         if kind == "ScalarEvent" and "${" in event.value:
             raise BadInput(f"{name}:{line}: '{event.value}': interpolation is not supported; write the value out")
+        if kind == "ScalarEvent" and event.value == "???":
+            raise BadInput(f"{name}:{line}: '???': a value is missing here")
 
 
 def _plain(document: Document, yaml: Any, node: Any, path: KeyPath) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from dwindle.components import ROOMS, Room, component, name_of, names
+from dwindle.components import Room, component, name_of, names
 from dwindle.config.reading import KeyPath
 from dwindle.config.schema import Problems, build, convert, expected, schema, settings_of
 from dwindle.contracts import FRESH, Curator, Family, Metric, Regime, Source, Within
@@ -16,7 +18,7 @@ from dwindle.data.manifest import digest_of
 from dwindle.errors import BadInput, nearest
 from dwindle.samplers import Sampler
 
-__all__ = ["LINEAGE_NAME", "PARTS", "Recipe", "fresh_rows", "recipe_from"]
+__all__ = ["LINEAGE_NAME", "PARTS", "Recipe", "advice", "fresh_rows", "misnamed", "recipe_from"]
 
 LINEAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -84,6 +86,18 @@ def described(instance: object) -> dict[str, Any]:
     return {"name": name_of(instance), **settings_of(instance)}
 
 
+def misnamed(name: object) -> str:
+    """Say what is wrong with the name of a sweep or a lineage, which is also the name of a folder; empty if nothing is.
+
+    A letter that only looks like one of a to z is named by its Unicode name.
+    """
+    if isinstance(name, str) and LINEAGE_NAME.fullmatch(name):
+        return ""
+    strange = next((c for c in name if not c.isascii()), "") if isinstance(name, str) else ""
+    told = f"; '{strange}' is {unicodedata.name(strange, f'U+{ord(strange):04X}')}" if strange else ""
+    return f"expected a name of 1 to 64 letters a-z, digits, _ and -, with a letter or digit first{told}"
+
+
 def fresh_rows(regime: Regime, generation: int, budget: int) -> int:
     """Return how many new real rows a chain needs at generation t."""
     return 0 if generation == 0 else regime.asks(generation, budget=budget).get(FRESH, 0)
@@ -92,18 +106,12 @@ def fresh_rows(regime: Regime, generation: int, budget: int) -> int:
 def recipe_from(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> Recipe | None:
     """Build a recipe from plain data, or note everything that is wrong and return None."""
     before = len(problems)
-    for key in data:
-        if key not in {*PARTS, *_SINGLE, *_SEVERAL, "sampler"}:
-            problems.add((*path, key), data[key], f"unknown key{_advice(key)}")
-    for key in (*PARTS, *_SINGLE):
-        if key not in data:
-            problems.append(f"{problems.document.place((*path, key))}: missing")
-    if len(problems) > before:
-        return None
-    parts: dict[str, Any] = {key: convert(PARTS[key], data[key], (*path, key), problems) for key in PARTS}
-    parts |= {key: _component(room, data[key], (*path, key), problems) for key, room in _SINGLE.items()}
+    _note_keys(data, path, problems)
+    parts: dict[str, Any] = {key: convert(PARTS[key], data[key], (*path, key), problems) for key in PARTS & data.keys()}
+    for key, room in _SINGLE.items():
+        parts |= {key: _component(room, data[key], (*path, key), problems)} if key in data else {}
     parts |= {key: _components(room, data.get(key), (*path, key), problems) for key, room in _SEVERAL.items()}
-    sampler = data.get("sampler") or {}
+    sampler = {} if data.get("sampler") is None else data["sampler"]
     if isinstance(sampler, Mapping):
         parts["sampler"] = build(Sampler, sampler, (*path, "sampler"), problems)
     else:
@@ -115,6 +123,18 @@ def recipe_from(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> R
     return recipe if len(problems) == before else None
 
 
+def _note_keys(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> None:
+    """Note the keys that are unknown and those that are missing."""
+    for key in data:
+        if key not in {*PARTS, *_SINGLE, *_SEVERAL, "sampler"}:
+            problems.add((*path, key), data[key], f"unknown key{advice(key)}")
+    wanted = {key: expected(hint) for key, hint in PARTS.items()}
+    wanted |= {key: f"one of {', '.join(names(room))}" for key, room in _SINGLE.items()}
+    for key in wanted:
+        if key not in data:
+            problems.append(f"{problems.document.place((*path, key))}: missing; expected {wanted[key]}")
+
+
 def _component(room: Room, data: Any, path: KeyPath, problems: Problems) -> Any:
     reference = {"name": data} if isinstance(data, str) else data
     if not isinstance(reference, Mapping) or not isinstance(reference.get("name"), str):
@@ -123,7 +143,8 @@ def _component(room: Room, data: Any, path: KeyPath, problems: Problems) -> Any:
     try:
         kind = component(room, reference["name"])
     except BadInput as error:
-        problems.add((*path, "name") if isinstance(data, Mapping) else path, reference["name"], str(error))
+        where = (*path, "name") if isinstance(data, Mapping) else path
+        problems.add(where, reference["name"], str(error), error)
         return None
     return build(kind, {key: value for key, value in reference.items() if key != "name"}, path, problems)
 
@@ -137,20 +158,22 @@ def _components(room: Room, data: Any, path: KeyPath, problems: Problems) -> tup
     return tuple(_component(room, item, (*path, str(index)), problems) for index, item in enumerate(data))
 
 
-def _advice(word: str) -> str:
-    """Name the nearest key of a lineage, down to the settings of its components, with its range."""
-    known = {key: expected(hint) for key, hint in PARTS.items()} | dict.fromkeys([*_SINGLE, *_SEVERAL, "sampler"], "")
-    for room in ROOMS:
-        slot = next(key for key, value in (_SINGLE | _SEVERAL).items() if value == room)
-        kinds = [component(room, name) for name in names(room)] if room == "regimes" else []
-        known |= {f"{slot}.{name}": expected(hint) for kind in kinds for name, (_, hint) in schema(kind).items()}
-    known |= {f"sampler.{name}": expected(hint) for name, (_, hint) in schema(Sampler).items()}
-    ends = {key.rpartition(".")[2]: key for key in known}
-    import difflib
+def advice(word: str, also: Iterable[str] = ()) -> str:
+    """Name the nearest key of a lineage, down to the settings of regime and sampler, with its range.
 
+    Args:
+        word: the unknown key.
+        also: other keys that are allowed where it stands.
+    """
+    plain = {key: expected(hint) for key, hint in PARTS.items()}
+    plain |= dict.fromkeys([*_SINGLE, *_SEVERAL, "sampler", *also], "")
+    kinds = [("sampler", Sampler), *(("regime", component("regimes", name)) for name in names("regimes"))]
+    inner = {f"{slot}.{name}": expected(hint) for slot, kind in kinds for name, (_, hint) in schema(kind).items()}
+    known = inner | plain
+    ends = {key.rpartition(".")[2]: key for key in known}
     close = difflib.get_close_matches(word, ends, n=1, cutoff=0.5)
     if not close:
-        return nearest(word, known)
+        return nearest(word, plain)
     key = ends[close[0]]
     return f"; did you mean {key}?" + (f" (expected {known[key]})" if known[key] else "")
 
@@ -161,6 +184,10 @@ def _agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
     if family.kind != source.kind:
         text = f"takes {family.kind}, but source {name_of(source)} gives {source.kind}"
         problems.add((*path, "family"), name_of(family), text)
+    known, symbols = (getattr(part, "symbols", None) for part in (family, source))
+    if isinstance(known, int) and isinstance(symbols, int) and known < symbols:
+        text = f"the family knows fewer symbols than the {symbols} of source {name_of(source)}"
+        problems.add((*path, "family", "symbols"), known, text)
     defaults = Sampler()
     for knob in ("temperature", "variance_factor"):
         if getattr(recipe.sampler, knob) != getattr(defaults, knob) and knob not in family.knobs:

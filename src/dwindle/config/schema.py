@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
@@ -52,7 +53,8 @@ def build(kind: type[Any], data: Mapping[str, Any], path: KeyPath, problems: Pro
     known = schema(kind)
     for key, value in data.items():
         if key not in known:
-            problems.add((*path, key), value, f"unknown key{nearest(key, known)}{_range(kind, key)}")
+            told = f"{nearest(key, known)}{_range(kind, key)}" if known else f"; {kind.__name__} has no settings"
+            problems.add((*path, key), value, f"unknown key{told}")
             continue
         values[key] = convert(known[key][1], value, (*path, key), problems)
     for name, (field, hint) in known.items():
@@ -71,8 +73,6 @@ def build(kind: type[Any], data: Mapping[str, Any], path: KeyPath, problems: Pro
 
 def _range(kind: type[Any], word: str) -> str:
     """Spell the allowed range of the setting nearest to a mistyped one."""
-    import difflib
-
     close = difflib.get_close_matches(word, schema(kind), n=1, cutoff=0.5)
     return f" (expected {expected(schema(kind)[close[0]][1])})" if close else ""
 

@@ -5,6 +5,7 @@ OmegaConf enters here and nowhere else: it lays overrides and lineages over the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Annotated, Any
 
 from dwindle.components import name_of
 from dwindle.config.reading import Document, read_yaml, scalar
-from dwindle.config.recipe import LINEAGE_NAME, Recipe, fresh_rows, recipe_from
-from dwindle.config.schema import Problems, build, convert
+from dwindle.config.recipe import Recipe, advice, fresh_rows, misnamed, recipe_from
+from dwindle.config.schema import Problems, build, convert, schema
 from dwindle.contracts import Within
 from dwindle.errors import BadInput, nearest
 
@@ -35,6 +36,8 @@ _SHARED = (
     "curators",
     "metrics",
 )
+_COMPONENTS = ("source", "family", "regime")
+_KEY = re.compile(r"[^\s.\[\]{}'\"$]+(\.[^\s.\[\]{}'\"$]+)*")
 _DEFAULTS: dict[str, Any] = {"seed": 0, "chains": 8, "threads": 1, "restart": "cold", "curators": ["keep_all"]}
 
 
@@ -124,12 +127,10 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     _lay_over(document, overrides, problems)
     for key in document.data:
         if key not in (*_OWN, *_SHARED):
-            problems.add((key,), document.data[key], f"unknown key{nearest(key, (*_OWN, *_SHARED))}")
-    if problems:
-        raise BadInput(*problems)
+            problems.add((key,), document.data[key], f"unknown key{advice(key, _OWN)}")
     sweep = _sweep(document, path.resolve().parent, problems)
     if sweep is None or problems:
-        raise BadInput(*dict.fromkeys(problems))
+        raise BadInput(*dict.fromkeys(problems)) from problems.cause
     return sweep
 
 
@@ -141,56 +142,80 @@ def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) 
     # A component's name goes first: the settings of the component it takes the place of go with that one.
     for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
         key, sign, text = override.partition("=")
-        if not sign or not key or not all(key.split(".")):
-            problems.append(f"command line: '{override}': expected key=value, with dots between the parts of the key")
+        if not sign or not _KEY.fullmatch(key):
+            shown = override if len(override) <= 60 else f"{override[:57]}..."
+            problems.append(f"command line: {shown!r}: expected key=value, with dots between the parts of the key")
             continue
         parts = tuple(key.split("."))
-        try:
-            value = scalar(text)
-            if parts[-1] == "name" and OmegaConf.select(merged, key) not in (None, value):
-                OmegaConf.update(merged, ".".join(parts[:-1]), {"name": value}, merge=False, force_add=True)
-            OmegaConf.update(merged, key, value, merge=False, force_add=True)
-        except BadInput as error:
-            problems.append(f"command line: {key} = {text!r}: {error}")
-        except Exception as error:  # OmegaConf raises many kinds when a key runs through a value
-            problems.append(f"command line: {key} = {text!r}: {str(error).splitlines()[0]}")
         for length in range(1, len(parts) + 1):
             document.lines.setdefault(parts[:length], 0)
         document.lines[parts] = 0
+        try:
+            _lay_one(merged, parts, scalar(text))
+        except BadInput as error:
+            problems.add(parts, text, str(error))
+        except Exception as error:  # OmegaConf raises many kinds when a key runs through a list
+            problems.add(parts, text, str(error).splitlines()[0])
     plain = OmegaConf.to_container(merged)
     assert isinstance(plain, dict)
     document.data = {str(key): value for key, value in plain.items()}
 
 
+def _lay_one(merged: Any, parts: Sequence[str], value: Any) -> None:
+    """Lay one value over the data.
+
+    Raises:
+        BadInput: if a key above it holds a single value.
+    """
+    from omegaconf import OmegaConf
+
+    for length in range(1, len(parts)):
+        above = ".".join(parts[:length])
+        held = OmegaConf.select(merged, above)
+        if isinstance(held, str) and length == len(parts) - 1 and parts[-2] in _COMPONENTS:
+            OmegaConf.update(merged, above, {"name": held}, merge=False)  # `gaussian` is short for {name: gaussian}
+        elif held is not None and not OmegaConf.is_config(held):
+            raise BadInput(f"{above} is a single value, {held!r}, and has no keys")
+    key = ".".join(parts)
+    if parts[-1] == "name" and OmegaConf.select(merged, key) not in (None, value):
+        OmegaConf.update(merged, ".".join(parts[:-1]), {"name": value}, merge=False, force_add=True)
+    OmegaConf.update(merged, key, value, merge=False, force_add=True)
+
+
 def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:
     data = document.data
     name = data.get("sweep", root.name)
-    if not isinstance(name, str) or not LINEAGE_NAME.fullmatch(name):
-        problems.add(("sweep",), name, f"expected a name like {LINEAGE_NAME.pattern}")
-    sections = {
-        key: build(kind, data.get(key) or {}, (key,), problems) if isinstance(data.get(key) or {}, Mapping) else None
-        for key, kind in (("tracking", Tracking), ("engine", Engine))
-    }
-    for key in ("tracking", "engine"):
-        if not isinstance(data.get(key) or {}, Mapping):
-            problems.add((key,), data[key], "expected a mapping")
+    if told := misnamed(name):
+        problems.add(("sweep",), name, told)
+    tracking = _section("tracking", Tracking, data, problems)
+    engine = _section("engine", Engine, data, problems)
     entries = data.get("lineages")
     if not isinstance(entries, Mapping) or not entries:
         problems.add(("lineages",), entries, "expected at least one lineage: a name and what differs from the rest")
         return None
     shared = _DEFAULTS | {key: data[key] for key in _SHARED if key in data}
     generations = data.get("generations", 10)
-    lineages = {key: _lineage(key, entry or {}, shared, generations, problems) for key, entry in entries.items()}
+    lineages = {key: _lineage(key, entry, shared, generations, problems) for key, entry in entries.items()}
     grown = {key: lineage for key, lineage in lineages.items() if lineage is not None}
     if problems:
         return None
-    return Sweep(name, grown, sections["tracking"], sections["engine"], root)  # type: ignore[arg-type]
+    return Sweep(name, grown, tracking, engine, root)
+
+
+def _section(key: str, kind: type[Any], data: Mapping[str, Any], problems: Problems) -> Any:
+    """Build a section that no recipe contains; one that is not there or empty is all defaults."""
+    section = {} if data.get(key) is None else data[key]
+    if isinstance(section, Mapping):
+        return build(kind, section, (key,), problems)
+    problems.add((key,), section, f"expected a mapping of {', '.join(schema(kind))}")
+    return None
 
 
 def _lineage(name: str, entry: Any, shared: Mapping[str, Any], generations: Any, problems: Problems) -> Lineage | None:
     path = ("lineages", name)
-    if not LINEAGE_NAME.fullmatch(name):
-        problems.add(path, name, f"expected a lineage name like {LINEAGE_NAME.pattern}")
+    entry = {} if entry is None else entry
+    if told := misnamed(name):
+        problems.add(path, name, told)
         return None
     if not isinstance(entry, Mapping):
         problems.add(path, entry, "expected a mapping of what differs from the shared settings")

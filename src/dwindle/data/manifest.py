@@ -69,9 +69,10 @@ class Manifest:
     schema: int = SCHEMA
 
     def write(self, folder: Path) -> None:
-        """Write the manifest into a folder and see it onto the disk."""
-        with (folder / MANIFEST).open("w") as file:
-            json.dump(asdict(self), file, sort_keys=True, indent=1, allow_nan=False)
+        """Write the manifest, sealed with a digest of itself, into a folder and see it onto the disk."""
+        plain = json.loads(json.dumps(asdict(self), allow_nan=False))
+        with (folder / MANIFEST).open("w", encoding="utf-8") as file:
+            json.dump({**plain, "seal": digest_of(plain)}, file, sort_keys=True, indent=1)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
@@ -81,20 +82,44 @@ def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest of a published folder, or None where there is none.
 
     Raises:
-        DataDamaged: if the file is there but is not a manifest of this version of dwindle.
+        DataDamaged: if the file is there but is not a manifest of this version of dwindle, or not as it was written.
     """
     path = folder / MANIFEST
     try:
-        text = path.read_bytes()
+        text = _read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise DataDamaged(f"{path}: cannot be read: {error.strerror}") from error
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
             raise DataDamaged(f"{path}: manifest schema {document['schema']}, this dwindle reads {SCHEMA}")
-        return Manifest(**document)
-    except (ValueError, KeyError, TypeError) as error:
+        seal = document.pop("seal")
+        if seal != digest_of(document):
+            raise ValueError("it is not what it was written as")
+        return _checked(Manifest(**document))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataDamaged(f"{path}: not a manifest: {error}") from error
+
+
+def _read_regular(path: Path) -> bytes:
+    """Return the bytes of a file that is neither a link nor a device."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise DataDamaged(f"{path}: not a regular file")
+        return file.read()
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    """Hold the parts that are looked into to their shapes."""
+    entries = [(entry["sha256"], entry["bytes"]) for entry in manifest.files.values()]
+    if not all(isinstance(part, dict) for part in (manifest.inputs, manifest.facts, manifest.environment)):
+        raise TypeError("inputs, facts and environment must be mappings")
+    if not all(isinstance(digest, str) and isinstance(size, int) for digest, size in entries):
+        raise TypeError("each file has a digest and a size")
+    return manifest
 
 
 def verify(folder: Path, manifest: Manifest, *, whole: bool = True, afresh: bool = False) -> None:
@@ -109,7 +134,10 @@ def verify(folder: Path, manifest: Manifest, *, whole: bool = True, afresh: bool
     Raises:
         DataDamaged: naming the first file that is missing, added, a link, of another size or of another digest.
     """
-    present = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
+    try:
+        present = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
+    except OSError as error:
+        raise DataDamaged(f"{folder}: cannot be read: {error.strerror}") from error
     for name in sorted(present ^ set(manifest.files)):
         raise DataDamaged(f"{folder / name}: {'not in the manifest' if name in present else 'missing'}")
     for name, expected in manifest.files.items():
@@ -132,7 +160,10 @@ _Mark = tuple[int, int, int, int, str]
 
 def _hold_to_size(path: Path, expected: Mapping[str, Any]) -> _Mark:
     """Return what tells this file, unchanged, from any other: a file that was read once need not be read again."""
-    status = path.lstat()
+    try:
+        status = path.lstat()
+    except OSError as error:
+        raise DataDamaged(f"{path}: cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
         raise DataDamaged(f"{path}: not a regular file")
     if status.st_size != expected["bytes"]:
@@ -141,6 +172,9 @@ def _hold_to_size(path: Path, expected: Mapping[str, Any]) -> _Mark:
 
 
 def _hold_to_digest(path: Path, expected: Mapping[str, Any]) -> None:
-    found = file_digest(path)
+    try:
+        found = file_digest(path)
+    except OSError as error:
+        raise DataDamaged(f"{path}: cannot be read: {error.strerror}") from error
     if found != expected["sha256"]:
         raise DataDamaged(f"{path}: sha256 {found}, manifest says {expected['sha256']}")

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 Origin = int
-"""Who made a row: `REAL` (the anchor), `FRESH` (a new real row), or the generation t >= 1 whose generate stage made it."""
+"""Who made a row: `REAL` (the anchor), `FRESH` (a new real row), or the generation t >= 1 that made it."""
 
 REAL: Origin = 0
 FRESH: Origin = -1

@@ -1,8 +1,9 @@
 """Shards: the files that rows live in.
 
 A shard is two files of one name: `<name>.npy` holds the values, one row after another, chain by chain; `<name>.parquet`
-holds one line a row: chain, origin, row, source, and weight where rows are weighted. Any tool reads both, neither can
-run code, and the same rows always give the same bytes.
+holds one line a row: chain, origin, row, source, and weight where rows are weighted, and in its metadata the number of
+chains, because a chain may have lost all its rows. Any tool reads both, neither can run code, and the same rows always
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def write_shard(folder: Path, name: str, rows: Rows) -> None:
         present = rows.weights > 0
         columns = {key: column[present] for key, column in table.items()} | {"weight": rows.weights[present]}
         _write_values(folder / f"{name}.npy", rows.values[present])
-    _write_table(folder / f"{name}.parquet", columns)
+    _write_table(folder / f"{name}.parquet", columns, rows.chains)
 
 
 def _write_values(path: Path, values: Array) -> None:
@@ -59,13 +60,14 @@ def _write_values(path: Path, values: Array) -> None:
 _TYPES = {"chain": np.int32, "origin": np.int32, "row": np.int64, "source": np.int64, "weight": np.float64}
 
 
-def _write_table(path: Path, columns: dict[str, Array]) -> None:
+def _write_table(path: Path, columns: dict[str, Array], chains: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrays = {key: pa.array(np.ascontiguousarray(column, dtype=_TYPES[key])) for key, column in columns.items()}
+    table = pa.table(arrays).replace_schema_metadata({"chains": str(chains)})
     # Without page checksums most single-bit flips are read back silently.
-    pq.write_table(pa.table(arrays), path, compression="zstd", write_page_checksum=True, use_dictionary=["origin"])  # type: ignore[arg-type]
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True, use_dictionary=["origin"])  # type: ignore[arg-type]
 
 
 def read_shard(folder: Path, name: str) -> Rows:
@@ -76,25 +78,36 @@ def read_shard(folder: Path, name: str) -> Rows:
     """
     values_path, table_path = (folder / file for file in shard_files(name))
     try:
-        values = np.load(values_path, allow_pickle=False)
-        columns = _read_table(table_path)
-    except (OSError, ValueError, KeyError) as error:
+        values = _read_values(values_path)
+        columns, chains = _read_table(table_path)
+        if len(columns["chain"]) != len(values):
+            raise ValueError(f"{len(values)} rows of values, but {len(columns['chain'])} lines about them")
+        return _by_chain(values, columns, chains)
+    except Exception as error:  # the readers raise a dozen kinds, whatever a damaged file makes of them
         raise DataDamaged(f"{folder / name}: cannot be read as a shard: {error}") from error
-    if len(columns["chain"]) != len(values):
-        raise DataDamaged(f"{values_path}: {len(values)} rows, but {table_path.name} has {len(columns['chain'])}")
-    return _by_chain(values, columns)
 
 
-def _read_table(path: Path) -> dict[str, Array]:
+def _read_values(path: Path) -> Array:
+    # np.load would also open archives and hand out their names.
+    with path.open("rb") as file:
+        values: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return values
+
+
+def _read_table(path: Path) -> tuple[dict[str, Array], int]:
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(path, page_checksum_verification=True).read()
-    return {key: table.column(key).to_numpy() for key in table.column_names}
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table = file.read()
+    return {key: table.column(key).to_numpy() for key in table.column_names}, int(table.schema.metadata[b"chains"])
 
 
-def _by_chain(values: Array, columns: dict[str, Array]) -> Rows:
-    counts = np.bincount(columns["chain"]) if len(values) else np.zeros(1, dtype=np.int64)
-    chains, longest = len(counts), int(counts.max())
+def _by_chain(values: Array, columns: dict[str, Array], chains: int) -> Rows:
+    chain = columns["chain"]
+    if len(chain) and (chain[0] < 0 or chain[-1] >= chains or (np.diff(chain) < 0).any()):
+        raise ValueError(f"its rows are not in the order of chains 0..{chains - 1}")
+    counts = np.bincount(chain, minlength=chains)
+    longest = int(counts.max())
     names = ("origin", "row", "source")
     if (counts == longest).all():
         shape = (chains, longest)

@@ -6,17 +6,20 @@ rename makes the folder appear. A kill at any point leaves either the old state 
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dwindle.data.manifest import Manifest, canonical, file_digest, folder_digest
-from dwindle.errors import NotReachable
+from dwindle.errors import DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
 
 __all__ = ["held", "publish_folder", "publish_text", "sweep_litter"]
@@ -47,6 +50,10 @@ def publish_folder(
 
     Returns:
         The manifest of the published folder.
+
+    Raises:
+        NotReachable: if the disk is full or may not be written.
+        DataDamaged: if something other than plain files was written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -62,14 +69,25 @@ def publish_folder(
         _see_folder(working)
         failpoint("publish.manifest")
         _move_into_place(working, target)
+    except OSError as error:
+        shutil.rmtree(working, ignore_errors=True)
+        if error.errno in _STORAGE:
+            raise NotReachable(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise
     except BaseException:
         shutil.rmtree(working, ignore_errors=True)
         raise
     return manifest
 
 
+# numpy says how much was written in place of an error number.
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, None}
+
+
 def _settle(path: Path) -> dict[str, Any]:
     """See a payload file onto the disk, readable by every worker; return its entry in the manifest."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise DataDamaged(f"{path}: not a regular file; a stage leaves plain files in one folder")
     descriptor = os.open(path, os.O_RDONLY)
     try:
         if os.fstat(descriptor).st_nlink == 1:  # a linked shard is settled already
@@ -89,32 +107,57 @@ def _see_folder(folder: Path) -> None:
 
 
 def _move_into_place(working: Path, target: Path) -> None:
-    aside = None
-    if target.is_symlink() or target.is_file():
-        target.unlink()
-    elif target.exists():
-        aside = target.with_name(f".{target.name}.{os.getpid()}.old.tmp")
-        shutil.rmtree(aside, ignore_errors=True)
+    stood = os.path.lexists(target)
+    if not stood:
+        working.rename(target)
+    elif not _exchanged(working, target):
+        # A kill between these two renames leaves neither state, which is as good as a stage that never ran.
+        aside = working.with_suffix(".old.tmp")
+        _remove(aside)
         target.rename(aside)
         failpoint("publish.aside")
-    working.rename(target)
+        working.rename(target)
+        aside.rename(working)
     failpoint("publish.renamed")
     _see_folder(target.parent)
-    if aside is not None:
-        shutil.rmtree(aside, ignore_errors=True)
+    if stood:
+        _remove(working)
+
+
+def _exchanged(working: Path, target: Path) -> bool:
+    """Let two paths change places in one step, so that the target is never missing; say whether that worked."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # Linux
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, bytes(working), here, bytes(target), exchange) == 0
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def publish_text(target: Path, text: str) -> None:
-    """Publish one text file: temporary file, seen onto the disk, one rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Publish one text file: temporary file, seen onto the disk, one rename.
+
+    Raises:
+        NotReachable: if the disk is full or may not be written.
+    """
     working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     failpoint("text.begin")
-    with working.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    failpoint("text.written")
-    working.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with working.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        failpoint("text.written")
+        working.replace(target)
+    except OSError as error:
+        working.unlink(missing_ok=True)
+        raise NotReachable(f"{target}: cannot be written: {error.strerror}") from error
     failpoint("text.renamed")
     _see_folder(target.parent)
 
@@ -128,11 +171,11 @@ def publish_document(target: Path, document: Mapping[str, Any]) -> None:
 def read_document(path: Path) -> dict[str, Any] | None:
     """Return a published JSON document, or None where there is none or it is damaged."""
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_bytes())
         *record, seal = document["record"]
         body = {**document, "record": record}
         return body if seal["digest"] == _self_digest(body) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -153,10 +196,7 @@ def sweep_litter(folder: Path, name: str = "*") -> int:
     """
     litter = list(folder.rglob(f".{name}.*.tmp"))
     for path in litter:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
     return len(litter)
 
 
@@ -170,11 +210,14 @@ def held(root: Path, name: str, *, wait: bool = False) -> Iterator[None]:
         wait: wait for another holder instead of failing.
 
     Raises:
-        NotReachable: if another process holds the lock and `wait` is false.
+        NotReachable: if another process holds the lock and `wait` is false, or the workspace may not be written.
     """
     path = root / ".dwindle" / "locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise NotReachable(f"{path}: cannot be written: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

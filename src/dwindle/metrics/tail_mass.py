@@ -19,9 +19,10 @@ class TailMass:
     """Share of the samples that lies in the real tail, over the real share: 1 tails intact, 0 tails gone.
 
     Vectors: the tails of a dimension are what lies beyond the held-out rows' quantiles `quantile / 2` and
-    `1 - quantile / 2`; the shares are averaged over the dimensions in which held-out rows vary. Symbols: the tail is the rarest symbols that
-    together hold at most `quantile` of the real mass, by the source's probabilities where it knows them, else by the
-    held-out rows, whose rarest symbols look rarer than they are; symbols that never occur are no tail.
+    `1 - quantile / 2`; the shares are averaged over the dimensions in which held-out rows vary. Symbols: the tail is
+    the rarest symbols that together hold at most `quantile` of the real mass, by the source's probabilities where it
+    knows them, else by the held-out rows, whose rarest symbols look rarer than they are; symbols that never occur are
+    no tail.
 
     Args:
         quantile: real mass of the tail.

@@ -54,6 +54,7 @@ def clouds_figure(plan: Plan, rows: Flat) -> Figure:
         ends = _ends(flat, by_generation[0].shape[1])
         line[0].set_ylabel(lineage, color=palette[lineage], weight="bold")
         for axes, generation in zip(line, generations, strict=True):
+            axes.set_gid(f"{lineage}.{generation}")
             _draw_cell(axes, by_generation, generation, palette[lineage], ends)
     for axes, generation in zip(cells[0], generations, strict=True):
         axes.set_title("real" if generation == 0 else f"generation {generation}", size=8.5, color=QUIET)
@@ -93,7 +94,7 @@ def _draw_cell(axes: Axes, by_generation: Mapping[int, Array], generation: int, 
         bins = np.linspace(ends[0, 0], ends[0, 1], min(_MOST_BINS, 2 + 2 * math.isqrt(len(anchor))))
         # Rows beyond the ends stand in the last bins: a chain that walked off is seen to have done so.
         for rows, fill in ((anchor, FAINT), (values, None)):
-            kept = np.clip(rows[:, 0], bins[0], bins[-1])
+            kept = np.clip(rows[np.isfinite(rows)], bins[0], bins[-1])
             weights = np.full(len(kept), 1 / len(kept))
             style = {"color": fill} if fill else {"color": colour, "histtype": "step", "linewidth": 1.4}
             axes.hist(kept, bins=bins.tolist(), weights=weights, **style)
@@ -108,5 +109,5 @@ def _draw_title(figure: Figure, plan: Plan, size: tuple[float, float], rows: Map
     columns = next(iter(rows.values())).shape[1]
     what = {1: "histograms", 2: "rows"}.get(columns, "rows, on the two widest real directions,")
     figure.text(0.12 / size[0], 1 - 0.11 / size[1], plan.sweep, size=14, weight="bold", color=INK, va="top")
-    about = f"{what} of the first chain in colour, real ones in grey; axes are the same everywhere"
+    about = f"{what} of the first chain in colour, real ones in grey; the same axes along each row"
     figure.text(0.12 / size[0], 1 - 0.38 / size[1], about, size=8.5, color=QUIET, va="top")

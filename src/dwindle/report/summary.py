@@ -37,14 +37,21 @@ class Summary:
         return {name: [row[place] for row in self.table.rows] for place, name in enumerate(self.table.columns)}
 
 
-def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str) -> Summary:
-    """Draw a sweep's pictures and make its table."""
+def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: str) -> Summary:
+    """Draw a sweep's pictures and make its table.
+
+    Args:
+        sweep: the sweep.
+        plan: its plan.
+        tracking_command: the command that shows what was tracked.
+        page: the address at which it shows the lineages on one chart; empty if nothing was tracked.
+    """
     grid = draw_grid(sweep.root, plan)
     pictures = [draw_curves(sweep.root, plan), *([grid] if grid else [])]
-    commands = {
-        tracking_command: "compare the lineages in MLflow",
-        "dvc status": "see that every dataset and model is recorded",
-        "prefect server start": "keep Prefect's pages; then run the sweep again with PREFECT_API_URL set",
+    tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}
+    commands = tracking | {
+        "dvc status": "every dataset and model is recorded",
+        "prefect server start": "Prefect's pages; with PREFECT_API_URL set, sweeps appear there",
     }
     return Summary(sweep_table(sweep.root, plan), pictures, commands)
 

@@ -62,9 +62,14 @@ class Change:
     first: Quote
     last: Quote
 
+    @property
+    def ends(self) -> tuple[Quote, ...]:
+        """First and last generation, or the only one."""
+        return (self.first, self.last) if self.first.generation < self.last.generation else (self.last,)
+
     def spelled(self, *, brief: bool = False) -> str:
         """Spell the change: `0.033 ±0.002 → 0.129 ±0.004`; in brief, without the first interval."""
-        if self.first == self.last:
+        if len(self.ends) == 1:
             return self.last.spelled()
         return f"{self.first.spelled(interval=not brief)} → {self.last.spelled()}"
 
@@ -152,7 +157,7 @@ def _notes(changes: Sequence[Change]) -> Iterator[str]:
     """Yield each reason with the places that it explains, lineages and measures with the same fate in one line."""
     fates: dict[tuple[str, str, str, str], list[str]] = {}  # mark, generation, reason, lineage: measures
     for change in changes:
-        for quote in dict.fromkeys((change.first, change.last)):
+        for quote in change.ends:
             if quote.reason:
                 mark = "*" if math.isfinite(quote.mean) else UNDEFINED
                 fates.setdefault((mark, f"{quote.generation}", quote.reason, change.lineage), []).append(change.measure)

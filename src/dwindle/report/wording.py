@@ -12,7 +12,7 @@ from dwindle.contracts import Measure, Source
 
 __all__ = ["UNDEFINED", "heading", "question", "quoted", "real_value"]
 
-UNDEFINED = "–"  # noqa: RUF001
+UNDEFINED = "\N{EN DASH}"
 
 _QUESTIONS: Mapping[str, str] = {
     "frechet": "How far from the real rows?",
@@ -94,7 +94,7 @@ def quoted(mean: float, low: float = math.nan, high: float = math.nan, *, interv
     margin = (high - low) / 2
     if not math.isfinite(margin) or margin == 0:
         return f"{mean:.3g}" + (" ±0" if interval and margin == 0 else "")
-    last = math.floor(math.log10(margin))
+    last = math.floor(math.log10(float(f"{margin:.0e}")))  # 0.0096 is 0.01 when one digit is left
     spell = _spelling(mean, margin, last)
     if not interval:
         return spell(mean)

@@ -1,4 +1,4 @@
-"""Draw: the real rows of a lineage. The anchor that every generation may see, the held-out rows that none ever trains on."""
+"""Draw: the anchor that every generation may see, and the held-out rows that none ever trains on."""
 
 from __future__ import annotations
 

@@ -40,7 +40,12 @@ class History:
         self._datasets = {(held.dataset.name, held.dataset.digest) for held in run.inputs.dataset_inputs}
 
     def missing_points(self, record: GenerationRecord) -> list[Point]:
-        """Return the points that make the run agree with a record; `generation` comes first, it dates the others."""
+        """Return the points that make the run agree with a record; `generation` comes first, it dates the others.
+
+        A record without metrics only brings its dataset: it must not date a step that has not been measured.
+        """
+        if not record.metrics:
+            return []
         step, first = record.generation, self._curve("generation").get(record.generation)
         points = []
         for name, value in record.wanted().items():

@@ -20,6 +20,7 @@ from dwindle.errors import BadInput, NotReachable
 from dwindle.tracking.address import absolute, imported, is_server, probe, reason, shown, ui_command
 from dwindle.tracking.history import History, Point
 from dwindle.tracking.records import Dataset, GenerationRecord, LineageRecord, Setting
+from dwindle.tracking.view import experiment_tags, page
 
 __all__ = ["Dataset", "GenerationRecord", "LineageRecord", "Tracker", "ui_command"]
 
@@ -116,6 +117,11 @@ class Tracker:
             client.set_terminated(run, status)
         self._histories.pop(run, None)
 
+    def page(self, experiment: str) -> str:
+        """Return the address of the page that shows an experiment's lineages side by side, generation by generation."""
+        with self._asked() as client, held(self.root, LOCK, wait=True):
+            return page(self.uri, self._experiment(client, experiment))
+
     def artifact(self, run: str, path: Path, folder: str = "") -> None:
         """Keep a file, or all files of a folder, with a run; one of the same name is replaced."""
         with self._asked() as client:
@@ -193,7 +199,7 @@ class Tracker:
     def _new_experiment(self, client: Any, name: str) -> str:
         """Create an experiment; a database keeps its artifacts in the workspace, a server where it likes."""
         place = None if is_server(self.uri) else (self.root / "mlartifacts" / quote(name, safe="")).as_uri()
-        return str(client.create_experiment(name, artifact_location=place))
+        return str(client.create_experiment(name, artifact_location=place, tags=experiment_tags()))
 
     def _found(self, client: Any, home: str, ours: Mapping[str, str]) -> Any:
         """Return the run with these tags, or None; the oldest if another machine has made a second one."""

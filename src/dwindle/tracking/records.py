@@ -51,7 +51,7 @@ class GenerationRecord:
 
     Args:
         generation: the step of every point.
-        metrics: name to value, in the metric's unit; None, nan and infinities are undefined.
+        metrics: name to value, in the metric's unit; None, nan and infinities are undefined. Empty: only add a dataset.
         made_ms: when the evaluation was published, ms since 1970 UTC.
         dataset: what the generation trained on.
     """

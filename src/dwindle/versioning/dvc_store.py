@@ -13,13 +13,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,11 @@ from dwindle.data.workspace import held, publish_text
 from dwindle.errors import BadInput, DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
 from dwindle.versioning.lock_file import LOCK, read_lock_file, recorded_hashes, spell
+from dwindle.versioning.pipeline import PIPELINE, Pipeline, Stage
 
 __all__ = ["DvcStore", "recorded_hashes", "why_off"]
 
 _log = logging.getLogger(__name__)
-
-PIPELINE = "dvc.yaml"
 
 _LARGE = 2**20
 """Bytes above which a file is worth a thread of its own: MD5 frees the interpreter, a small file does not repay it."""
@@ -59,7 +58,7 @@ class DvcStore:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._repo: Any = None
-        self._pipeline: _Pipeline | None = None
+        self._pipeline: Pipeline | None = None
 
     def commit(self, stages: Sequence[str]) -> dict[str, str]:
         """Record finished stages: their outputs in DVC's cache, their hashes in dvc.lock.
@@ -109,8 +108,9 @@ class DvcStore:
         failpoint("dvc.seen")
         _fill_cache(repo, [seen[path] for stage in wanted.values() for path, cached in stage.outs.items() if cached])
         failpoint("dvc.cached")
-        self._write_lock({name: spell(name, stage.entry(seen)) for name, stage in wanted.items()}, pipeline.names)
-        return {path: seen[path].fields["md5"] for stage in wanted.values() for path in stage.outs}
+        fields = {path: found.fields for path, found in seen.items()}
+        self._write_lock({name: spell(name, stage.entry(fields)) for name, stage in wanted.items()}, pipeline.names)
+        return {path: fields[path]["md5"] for stage in wanted.values() for path in stage.outs}
 
     def _write_lock(self, blocks: Mapping[str, str], order: Sequence[str]) -> None:
         for litter in self.root.glob(f".{LOCK}.*.tmp"):
@@ -131,64 +131,7 @@ class DvcStore:
 # ---------------------------------------------------------------------------------------------------- dvc.yaml
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A stage of dvc.yaml, its slots filled in; an output is False where the cache shall not keep it."""
-
-    command: str
-    deps: Sequence[str]
-    params: Mapping[str, Mapping[str, Any]]
-    outs: Mapping[str, bool]
-
-    def entry(self, seen: Mapping[str, _Seen]) -> dict[str, Any]:
-        """Return the stage as dvc.lock has it."""
-        entry: dict[str, Any] = {
-            "cmd": self.command,
-            "deps": [{"path": path, **seen[path].fields} for path in sorted(self.deps)],
-            "params": {file: dict(sorted(values.items())) for file, values in sorted(self.params.items())},
-            "outs": [{"path": path, **seen[path].fields} for path in sorted(self.outs)],
-        }
-        return {slot: value for slot, value in entry.items() if value}
-
-
-@dataclass
-class _Pipeline:
-    """dvc.yaml and the files that fill its slots, which are kept as bytes to find out whether they have changed."""
-
-    texts: Mapping[str, bytes]
-    values: Mapping[str, Any]
-    resolver: Any
-    names: Sequence[str]
-    known: dict[str, _Stage] = field(default_factory=dict)
-
-    def stage(self, name: str) -> _Stage:
-        """Return a stage; raise a TypeError if it uses what this module leaves to DVC."""
-        if name not in self.known:
-            self.known[name] = self._fill(name)
-        return self.known[name]
-
-    def _fill(self, name: str) -> _Stage:
-        found = self.resolver.resolve_one(name)[name]
-        params = {file: keys for group in found.get("params", ()) for file, keys in group.items()}
-        values = {file: {key: self._value(file, key) for key in keys} for file, keys in params.items()}
-        if unknown := found.keys() - {"cmd", "deps", "params", "outs", "metrics", "plots"}:
-            raise TypeError(f"stage {name} has {', '.join(sorted(unknown))}")
-        outs = [*chain(found.get("outs", ()), found.get("metrics", ()), found.get("plots", ()))]
-        flags = [(out, {}) if isinstance(out, str) else next(iter(out.items())) for out in outs]
-        cached = {path: bool(flag.get("cache", True)) for path, flag in flags}
-        return _Stage(found["cmd"], found.get("deps", ()), values, cached)
-
-    def _value(self, file: str, key: str) -> Any:
-        """Look a parameter up by its dotted name; DVC searches the whole file for each."""
-        value = self.values[file]
-        for part in key.split("."):
-            if part not in value:
-                raise BadInput(f"{file} has no {key}; `dwindle plan` writes it anew")
-            value = value[part]
-        return value
-
-
-def _read_pipeline(repo: Any, root: Path, known: _Pipeline | None) -> _Pipeline:
+def _read_pipeline(repo: Any, root: Path, known: Pipeline | None) -> Pipeline:
     if known is not None and known.texts == _texts(root, known.texts):
         return known
     from dvc.dvcfile import load_file
@@ -199,7 +142,7 @@ def _read_pipeline(repo: Any, root: Path, known: _Pipeline | None) -> _Pipeline:
     texts = _texts(root, (PIPELINE, *files))
     resolver = project.resolver
     values = {file: load_path(str(root / file), repo.fs) for file in files}
-    return _Pipeline(texts, values, resolver, resolver.get_keys())
+    return Pipeline(texts, values, resolver, resolver.get_keys())
 
 
 def _texts(root: Path, files: Iterable[str]) -> dict[str, bytes]:
@@ -221,7 +164,7 @@ class _Seen:
     """DVC's listing of a folder, itself an object of the cache; None for a file."""
 
 
-def _look(repo: Any, root: Path, wanted: Mapping[str, _Stage]) -> dict[str, _Seen]:
+def _look(repo: Any, root: Path, wanted: Mapping[str, Stage]) -> dict[str, _Seen]:
     """Hash all that some stages read and make, each path once."""
     listings: dict[str, dict[str, Any]] = {}
     for name, stage in wanted.items():
@@ -284,16 +227,37 @@ def _sum_up(place: str, listing: Mapping[str, Any], hashes: Mapping[str, Any]) -
 
 def _fill_cache(repo: Any, outputs: Sequence[_Seen]) -> None:
     """Copy into the cache what it lacks: a folder's listing after its files, so that it lists nothing missing."""
-    cache = repo.cache.repo
-    wanted = {value: file for seen in outputs for value, file in seen.files.items()}
-    lacking = {value: file for value, file in wanted.items() if not cache.exists(value)}
-    if lacking:
-        cache.add(list(lacking.values()), repo.fs, list(lacking), check_exists=False)
-    for value, tree in ((seen.fields["md5"], seen.tree) for seen in outputs):
-        target = Path(cache.oid_to_path(value))
-        if tree is not None and not target.exists():
-            cache.makedirs(str(target.parent))
-            working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            working.write_bytes(tree)
-            cache.protect(str(working))
-            working.replace(target)
+    files = {value: file for seen in outputs for value, file in seen.files.items()}
+    trees = {seen.fields["md5"]: seen.tree for seen in outputs if seen.tree is not None}
+    for value, content in (files | trees).items():
+        _store(repo.cache.repo, value, content)
+
+
+def _store(cache: Any, value: str, content: str | bytes) -> None:
+    """Put the bytes given, or the file named, into the cache by one rename."""
+    target = Path(cache.oid_to_path(value))
+    if target.exists():
+        return
+    if not target.parent.is_dir():
+        cache.makedirs(str(target.parent))
+    working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        _write(working, content)
+        cache.protect(str(working))
+        working.replace(target)
+    except BaseException:  # a full disk must not stay full of a half copy
+        working.unlink(missing_ok=True)
+        raise
+
+
+def _write(target: Path, content: str | bytes) -> None:
+    """Write bytes, or copy a file; the kernel lets the copy share its blocks where the disk can."""
+    if isinstance(content, bytes):
+        target.write_bytes(content)
+        return
+    with Path(content).open("rb") as old, target.open("wb") as new:
+        try:
+            while os.copy_file_range(old.fileno(), new.fileno(), 2**30):
+                pass
+        except (AttributeError, OSError):
+            shutil.copyfileobj(old, new)

@@ -1,4 +1,4 @@
-"""Whole projects in temporary folders: the repository's own dvc.yaml, flows and tasks, and a sweep that grows in seconds."""
+"""Whole projects in temporary folders: the repository's dvc.yaml, flows and tasks, and a sweep of seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 PARAMS = """\
 sweep: small

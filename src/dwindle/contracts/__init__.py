@@ -1,0 +1,47 @@
+"""The seams of dwindle: what a family, a model, a curator, a metric, a source and a regime must be able to do.
+
+A component is a frozen dataclass. Its fields are its settings: their annotations are the schema, their defaults the
+defaults of params.yaml, their values part of the recipe digest. The file it lives in gives it its name.
+"""
+
+from __future__ import annotations
+
+from dwindle.contracts.metrics import Evidence, Measure, Measurement, Metric
+from dwindle.contracts.models import Family, Kind, Model, Moments, Probabilities, Scorable
+from dwindle.contracts.ranges import Within
+from dwindle.contracts.regimes import Regime, Take, TrainingPlan
+from dwindle.contracts.rows import Curated, Curator, Source
+from dwindle.contracts.theory import Conditions, Curve
+from dwindle.data.rows import FRESH, REAL, Array, FloatArray, IntArray, Origin, Provenance, Rows
+from dwindle.seeds import Seed
+
+__all__ = [
+    "FRESH",
+    "REAL",
+    "Array",
+    "Conditions",
+    "Curated",
+    "Curator",
+    "Curve",
+    "Evidence",
+    "Family",
+    "FloatArray",
+    "IntArray",
+    "Kind",
+    "Measure",
+    "Measurement",
+    "Metric",
+    "Model",
+    "Moments",
+    "Origin",
+    "Probabilities",
+    "Provenance",
+    "Regime",
+    "Rows",
+    "Scorable",
+    "Seed",
+    "Source",
+    "Take",
+    "TrainingPlan",
+    "Within",
+]

@@ -1,0 +1,142 @@
+"""Pictures of the rows: which rows are shown, and how."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from dwindle.report.clouds import clouds_figure, flattened
+from dwindle.report.grid import draw_grid, ladder, sheets_of
+from dwindle.report.images import images_figure, mosaic
+from dwindle.seeds import Seed
+from dwindle.stages.job import read_rows
+from dwindle.stages.runner import run_stage
+from tests.unit.made_sweep import made_sweep, planned
+
+PARAMS = """\
+sweep: pictured
+generations: 3
+chains: 2
+budget: 40
+source: {source}
+family: {family}
+metrics: [moments]
+lineages:
+  replace: {{regime: replace}}
+  accumulate: {{regime: accumulate, generations: 1}}
+"""
+
+
+def grown(root, *, source, family="gaussian"):
+    plan = planned(root, PARAMS.format(source=source, family=family))
+    for name in plan.stage_names():
+        if not name.startswith(("evaluate", "compare")):
+            run_stage(root, name, plan=plan)
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [
+        (0, [0]),
+        (1, [0, 1]),
+        (7, [0, 1, 2, 5, 7]),
+        (10, [0, 1, 2, 5, 10]),
+        (100, [0, 1, 2, 5, 10, 20, 50, 100]),
+    ],
+)
+def test_generations_shown_grow_like_1_2_5_and_end_with_the_last(last, shown):
+    assert ladder(last) == shown
+
+
+@pytest.mark.parametrize("last", [101, 1000, 99_999])
+def test_never_more_than_eight_generations_are_shown_the_first_and_last_always(last):
+    shown = ladder(last)
+    assert len(set(shown)) == 8
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (0, last)
+
+
+def test_rows_shown_are_rows_of_the_first_chain_without_repetition(tmp_path):
+    plan = grown(tmp_path, source="{name: gaussian, dimensions: 2}")
+    sheets = sheets_of(tmp_path, plan, ["replace", "accumulate"], count=12)
+    assert [list(sheet.rows) for sheet in sheets] == [[0, 1, 2, 3], [0, 1]]
+    for generation, shown in sheets[0].rows.items():
+        there = read_rows(tmp_path / plan.chain[f"replace-g{generation:03d}"]["rows"]).values[0]
+        found = [int(np.flatnonzero((there == row).all(axis=1))[0]) for row in shown]
+        assert len(set(found)) == 12
+
+
+def test_images_of_the_anchor_are_images_of_the_source(tmp_path):
+    plan = grown(tmp_path, source="{name: digits, dimensions: 64}")
+    sheet = sheets_of(tmp_path, plan, ["replace"], count=12)[0]
+    drawn = sheet.recipe.source.images(sheet.rows[0], seed=Seed(sheet.recipe.seed).at("real"))
+    np.testing.assert_allclose(drawn, np.round(drawn), atol=1e-9)  # whole grey levels: real pixels came back
+    assert drawn.max() == pytest.approx(16, abs=1e-9)
+    path = draw_grid(tmp_path, plan)
+    assert path == tmp_path / "plots" / "pictured" / "samples.png"
+    first = path.read_bytes()
+    height, width = imread(path).shape[:2]
+    assert width > height > 200
+    path.unlink()
+    assert draw_grid(tmp_path, plan).read_bytes() == first
+
+
+def test_a_mosaic_puts_each_image_at_its_generation_and_column():
+    images = np.arange(1.0, 25.0).reshape(6, 2, 2)
+    sheet = mosaic({0: images[:3], 5: images[3:5]}, [0, 2, 5], 3)
+    assert sheet.shape == (3 * 2 + 2 * 2, 3 * 2 + 2)
+    np.testing.assert_array_equal(sheet[:2, 3:5], images[1])
+    np.testing.assert_array_equal(sheet[8:10, 0:2], images[3])
+    assert np.isnan(sheet[4:6]).all()
+    assert np.isnan(sheet[8:10, 6:8]).all()
+
+
+def test_all_lineages_share_one_grey_scale(tmp_path):
+    plan = made_sweep(tmp_path, {})
+    real, wild = np.random.default_rng(0).random((2, 12, 8, 8)) * [[[[1.0]]], [[[9.0]]]]
+    figure = images_figure(plan, {"replace": {0: real, 1: wild}, "accumulate": {0: real, 1: real}})
+    first, second = ([axes for axes in figure.axes if axes.get_gid() == name] for name in ("replace", "accumulate"))
+    assert first[0].images[0].get_clim() == second[0].images[0].get_clim()
+    assert first[0].images[0].get_clim()[1] <= real.max()
+    assert [tick.get_text() for tick in first[0].get_yticklabels()] == ["real", "1"]
+
+
+def test_one_column_is_drawn_as_shares_that_sum_to_one(tmp_path):
+    plan = grown(tmp_path, source="gaussian")
+    sheets = sheets_of(tmp_path, plan, ["replace", "accumulate"], count=400)
+    figure = clouds_figure(plan, {sheet.lineage: sheet.rows for sheet in sheets})
+    assert [axes.get_gid() for axes in figure.axes][:2] == ["replace.0", "replace.1"]
+    bars = figure.axes[1].patches
+    assert sum(bar.get_height() for bar in bars if hasattr(bar, "get_height")) == pytest.approx(1.0)
+    assert draw_grid(tmp_path, plan).stat().st_size > 5_000
+
+
+def test_two_columns_are_drawn_as_points_on_the_axes_of_the_real_rows(tmp_path):
+    plan = made_sweep(tmp_path, {})
+    real = np.array([[0.0, 0.0], [1.0, 2.0]])
+    figure = clouds_figure(plan, {"replace": {0: real, 1: np.array([[0.5, 0.5], [99.0, 1.0]])}})
+    anchor, drawn = (points.get_offsets() for points in figure.axes[1].collections)
+    np.testing.assert_array_equal(anchor, real)
+    np.testing.assert_allclose(drawn, [[0.5, 0.5], [1.25, 1.0]])
+    assert figure.axes[1].get_ylim() == (-0.5, 2.5)
+
+
+def test_wide_rows_are_seen_along_the_widest_directions_of_the_real_ones():
+    draws = np.random.default_rng(3)
+    real = draws.normal(size=(200, 5)) * [0.1, 5.0, 0.1, 0.1, 2.0]
+    flat = flattened({0: real, 1: real * [1.0, 0.0, 1.0, 1.0, 1.0]})
+    assert flat[0].shape == (200, 2)
+    assert flat[0].std(axis=0) == pytest.approx([real[:, 1].std(), real[:, 4].std()], rel=0.05)
+    assert flat[1][:, 0].std() < 0.1 * flat[0][:, 0].std()
+
+
+def test_symbols_have_no_picture(tmp_path):
+    plan = grown(tmp_path, source="{name: zipf, symbols: 9}", family="{name: categorical, symbols: 9}")
+    assert draw_grid(tmp_path, plan) is None
+
+
+def test_without_rows_there_is_no_picture(tmp_path):
+    assert draw_grid(tmp_path, made_sweep(tmp_path, {})) is None
+    assert not (tmp_path / "plots").exists()
