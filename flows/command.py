@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,7 +15,9 @@ from pydantic import Field
 from dwindle.cli import fail, users_error
 from dwindle.config.sweep import load_sweep
 from dwindle.errors import BadInput, DwindleError
+from dwindle.growth import grow_sweep, is_grown
 from dwindle.report.summary import Summary, show_summary
+from flows.reaper import watch
 
 __all__ = ["Overrides", "ParamsFile", "command", "publish"]
 
@@ -37,22 +40,26 @@ def command(flow: Callable[..., Coroutine[Any, Any, None]], *, picks_lineage: bo
 
     Everything is validated before Prefect is asked for anything.
     """
-    overrides = sys.argv[1:]
-    debug = "--debug" in overrides
+    debug = "--debug" in sys.argv
     own = {"params": "params.yaml", "lineage": ""}
-    rest = []
-    for argument in overrides:
+    overrides = []
+    for argument in sys.argv[1:]:
         key, sign, value = argument.partition("=")
         if sign and key in own:
             own[key] = value
         elif argument != "--debug":
-            rest.append(argument)
+            overrides.append(argument)
     try:
         if own["lineage"] and not picks_lineage:
             raise BadInput("lineage=NAME is for `python -m flows.lineage`; a sweep grows all of its lineages")
-        load_sweep(Path(own["params"]), rest).chosen(own["lineage"] if picks_lineage else None)
-        named = {"name": own["lineage"]} if picks_lineage else {}
-        asyncio.run(flow(params=own["params"], overrides=rest, **named))
+        sweep, name = load_sweep(Path(own["params"]), overrides), own["lineage"] if picks_lineage else None
+        if is_grown(sweep, name):
+            grow_sweep(sweep, name)  # there is nothing to schedule: the table in seconds, without Prefect
+            return
+        named = {"name": name} if picks_lineage else {}
+        reaper = None if "PREFECT_API_URL" in os.environ else watch()
+        asyncio.run(flow(params=own["params"], overrides=overrides, **named))
+        del reaper  # it lives as long as its pipe
     except (DwindleError, ExceptionGroup) as error:
         known = users_error(error)
         if debug or known is None:

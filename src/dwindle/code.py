@@ -87,15 +87,20 @@ def _imports(tree: ast.Module, package: str, top: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             prefix = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             origin = ".".join([*prefix, *([node.module] if node.module else [])])
-            found.add(origin)
-            if origin.partition(".")[0] == top and _is_package(origin):  # else the names are no modules
-                found |= {f"{origin}.{alias.name}" for alias in node.names}
+            names = [alias.name for alias in node.names]
+            inside = _modules_of(origin, names) if origin.partition(".")[0] == top else []
+            found |= {f"{origin}.{name}" for name in inside}
+            if len(inside) < len(names):  # else nothing of the package itself is used
+                found.add(origin)
     return {name for name in found if name.partition(".")[0] == top}
 
 
-def _is_package(module: str) -> bool:
-    found = _found(module)
-    return found is not None and found.submodule_search_locations is not None
+def _modules_of(package: str, names: list[str]) -> list[str]:
+    """Return which of the names are modules of a package; none if it is no package."""
+    found = _found(package)
+    if found is None or found.submodule_search_locations is None:
+        return []
+    return [name for name in names if _found(f"{package}.{name}") is not None]
 
 
 def _runtime_nodes(tree: ast.AST) -> list[ast.AST]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import MISSING
 from pathlib import Path
 
 from dwindle.components import ROOMS, about, component, names
@@ -79,4 +80,5 @@ def show_components() -> None:
             kind = component(room, name)
             console.print(f"  [cyan]{name}[/cyan]  {about(kind)}", soft_wrap=True)
             for setting, (field, hint) in schema(kind).items():
-                console.print(f"      {setting} = {field.default!r}  ({expected(hint)})", soft_wrap=True)
+                default = "required" if field.default is MISSING else f"= {field.default!r}"
+                console.print(f"      {setting} {default}  ({expected(hint)})", soft_wrap=True)

@@ -11,12 +11,25 @@ from dwindle.report.summary import Summary, show_summary
 from dwindle.session import Session
 from dwindle.survey import finished_generations
 
-__all__ = ["grow_sweep", "record_sweep"]
+__all__ = ["grow_sweep", "is_grown", "record_sweep"]
 
 
-def grow_sweep(sweep: Sweep, *, tracking: bool = True, versioning: bool = True) -> None:
-    """Grow every lineage of a sweep as far as it is asked to, and show the comparison."""
-    show_summary(asyncio.run(_grow(Session(sweep, tracking=tracking, versioning=versioning))))
+def grow_sweep(sweep: Sweep, name: str | None = None, *, tracking: bool = True, versioning: bool = True) -> None:
+    """Grow the lineages of a sweep as far as they are asked to, and show the comparison.
+
+    Args:
+        sweep: the sweep.
+        name: the one lineage to grow; the first if empty, all if None.
+        tracking: whether to record in MLflow.
+        versioning: whether to record in DVC.
+    """
+    show_summary(asyncio.run(_grow(Session(sweep, name, tracking=tracking, versioning=versioning))))
+
+
+def is_grown(sweep: Sweep, name: str | None = None) -> bool:
+    """Say whether there is nothing left to grow."""
+    plan = unroll(sweep)
+    return not any(finished_generations(sweep.root, plan, chosen)[1] for chosen in sweep.chosen(name))
 
 
 async def _grow(session: Session) -> Summary:

@@ -124,6 +124,7 @@ def _everything(generation: int, available: Mapping[Origin, int], budget: int) -
 
 
 def _shares(wanted: Mapping[Origin, int], available: Mapping[Origin, int]) -> TrainingPlan:
-    """Take what is wanted of each origin, or what is left of it."""
+    """Take what is wanted of each origin, or what is left of it; where nothing is left, no rows of the newest one."""
     counts = {origin: min(count, available.get(origin, 0)) for origin, count in wanted.items()}
-    return TrainingPlan(tuple(Take(origin, count) for origin, count in counts.items() if count))
+    takes = tuple(Take(origin, count) for origin, count in counts.items() if count)
+    return TrainingPlan(takes or (Take(max(wanted), 0),))

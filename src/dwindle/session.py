@@ -167,11 +167,16 @@ class Session:
 
     async def finish(self) -> Summary:
         """Compare the lineages: the table, the pictures, and their place in MLflow and DVC."""
-        await self._at_desk(run_stage, self.root, "compare")
+        compared = await self._at_desk(run_stage, self.root, "compare")
         await self._at_desk(self._recorder.commit, ["compare"])
         page = await self._at_desk(lambda: self._recorder.page)
         summary = await asyncio.to_thread(
-            summarize_sweep, self.sweep, self.plan, tracking_command=self._recorder.tracking_command, page=page
+            summarize_sweep,
+            self.sweep,
+            self.plan,
+            tracking_command=self._recorder.tracking_command,
+            page=page,
+            changed=compared.ran,
         )
         await self._at_desk(self._recorder.finish_sweep, summary.columns, summary.pictures)
         notes = [*self._recorder.notes, *(f"{name}: {reason}" for name, reason in self.starved.items())]

@@ -64,8 +64,11 @@ def test_a_lineage_put_in_front_leaves_the_others_alone(done: Path):
 
 
 def test_what_a_killed_process_left_half_written_makes_nothing_stale(done: Path):
+    before = record(done)
     (done / "metrics/replace/.001.json.4711.tmp").write_text("{")
     assert stale(done) == set()
+    DvcStore(done).commit(["compare"])
+    assert record(done) == before
 
 
 def test_a_deleted_output_comes_back_by_dvc_checkout(done: Path):
@@ -149,6 +152,11 @@ def test_a_lost_cache_is_filled_again_though_the_record_is_unchanged(done: Path)
     shutil.rmtree(done / ".dvc/cache")
     DvcStore(done).commit(ALL)
     assert record(done) == before
+
+
+def test_the_objects_of_the_cache_are_read_only_as_dvc_has_them(done: Path):
+    cache = done / ".dvc/cache/files/md5"
+    assert {(cache / name).stat().st_mode & 0o777 for name in record(done)[1]} == {0o444}
 
 
 def test_the_workspace_keeps_its_files(fresh: Path):

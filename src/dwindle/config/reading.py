@@ -26,6 +26,8 @@ _NOT_TEXT = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010
 
 _SCALARS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 
+_OPENING, _CLOSING = ("MappingStartEvent", "SequenceStartEvent"), ("MappingEndEvent", "SequenceEndEvent")
+
 _HINTS = {
     "'\\t'": "; indent with blanks, not with a tab",
     "mapping values": "; a second ': ' on this line (quote a text that holds one), or a wrong indentation",
@@ -133,8 +135,8 @@ def _guard(name: str, yaml: Any, text: str) -> None:
             raise BadInput(f"{name}:{line}: YAML anchors and aliases are not supported; write the value out")
         if getattr(event, "tag", None):
             raise BadInput(f"{name}:{line}: YAML tags are not supported")
-        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
-        count += kind in ("ScalarEvent", "MappingStartEvent", "SequenceStartEvent")
+        depth += (kind in _OPENING) - (kind in _CLOSING)
+        count += kind == "ScalarEvent" or kind in _OPENING
         if depth > LARGEST_DEPTH:
             raise BadInput(f"{name}:{line}: nested deeper than {LARGEST_DEPTH} levels")
         if count > LARGEST_COUNT:

@@ -94,7 +94,7 @@ def misnamed(name: object) -> str:
     if isinstance(name, str) and LINEAGE_NAME.fullmatch(name):
         return ""
     strange = next((c for c in name if not c.isascii()), "") if isinstance(name, str) else ""
-    told = f"; '{strange}' is {unicodedata.name(strange, f'U+{ord(strange):04X}')}" if strange else ""
+    told = f"; it holds U+{ord(strange):04X}, {unicodedata.name(strange, 'unnamed')}" if strange else ""
     return f"expected a name of 1 to 64 letters a-z, digits, _ and -, with a letter or digit first{told}"
 
 
@@ -107,7 +107,8 @@ def recipe_from(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> R
     """Build a recipe from plain data, or note everything that is wrong and return None."""
     before = len(problems)
     _note_keys(data, path, problems)
-    parts: dict[str, Any] = {key: convert(PARTS[key], data[key], (*path, key), problems) for key in PARTS & data.keys()}
+    given = [key for key in PARTS if key in data]
+    parts: dict[str, Any] = {key: convert(PARTS[key], data[key], (*path, key), problems) for key in given}
     for key, room in _SINGLE.items():
         parts |= {key: _component(room, data[key], (*path, key), problems)} if key in data else {}
     parts |= {key: _components(room, data.get(key), (*path, key), problems) for key, room in _SEVERAL.items()}

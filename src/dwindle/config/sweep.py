@@ -147,9 +147,10 @@ def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) 
             problems.append(f"command line: {shown!r}: expected key=value, with dots between the parts of the key")
             continue
         parts = tuple(key.split("."))
+        # What stood below this key in the file is gone.
+        document.lines = {path: line for path, line in document.lines.items() if path[: len(parts)] != parts}
         for length in range(1, len(parts) + 1):
             document.lines.setdefault(parts[:length], 0)
-        document.lines[parts] = 0
         try:
             _lay_one(merged, parts, scalar(text))
         except BadInput as error:

@@ -71,11 +71,16 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write the manifest, sealed with a digest of itself, into a folder and see it onto the disk."""
         plain = json.loads(json.dumps(asdict(self), allow_nan=False))
-        with (folder / MANIFEST).open("w", encoding="utf-8") as file:
-            json.dump({**plain, "seal": digest_of(plain)}, file, sort_keys=True, indent=1)
-            file.write("\n")
+        with (folder / MANIFEST).open("wb") as file:
+            file.write(_sealed(plain))
             file.flush()
             os.fsync(file.fileno())
+
+
+def _sealed(plain: Mapping[str, Any]) -> bytes:
+    """Spell a manifest with a digest of itself; another spelling of the same is damage too."""
+    whole = {**plain, "seal": digest_of(plain)}
+    return (json.dumps(whole, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -95,8 +100,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
             raise DataDamaged(f"{path}: manifest schema {document['schema']}, this dwindle reads {SCHEMA}")
-        seal = document.pop("seal")
-        if seal != digest_of(document):
+        del document["seal"]
+        if text != _sealed(document):
             raise ValueError("it is not what it was written as")
         return _checked(Manifest(**document))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

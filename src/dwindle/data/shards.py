@@ -99,7 +99,12 @@ def _read_table(path: Path) -> tuple[dict[str, Array], int]:
 
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read()
-    return {key: table.column(key).to_numpy() for key in table.column_names}, int(table.schema.metadata[b"chains"])
+    if lacking := sorted({"chain", "origin", "row", "source"} - set(table.column_names)):
+        raise ValueError(f"{path.name} has no column {', '.join(lacking)}")
+    chains = (table.schema.metadata or {}).get(b"chains", b"")
+    if not chains.isdigit():
+        raise ValueError(f"{path.name} does not say how many chains there are")
+    return {key: table.column(key).to_numpy() for key in table.column_names}, int(chains)
 
 
 def _by_chain(values: Array, columns: dict[str, Array], chains: int) -> Rows:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dwindle.data.manifest import Manifest, canonical, file_digest, folder_digest
+from dwindle.data.manifest import Manifest, digest_of, file_digest, folder_digest
 from dwindle.errors import DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
 
@@ -164,25 +164,25 @@ def publish_text(target: Path, text: str) -> None:
 
 def publish_document(target: Path, document: Mapping[str, Any]) -> None:
     """Publish a JSON document with a digest of itself, so that damage is found when it is read."""
-    whole = {**document, "record": [*document["record"], {"digest": _self_digest(document)}]}
-    publish_text(target, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    publish_text(target, _sealed(document))
+
+
+def _sealed(document: Mapping[str, Any]) -> str:
+    """Spell a document with a digest of itself; another spelling of the same is damage too."""
+    whole = {**document, "record": [*document["record"], {"digest": digest_of(document)}]}
+    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
     """Return a published JSON document, or None where there is none or it is damaged."""
     try:
-        document = json.loads(path.read_bytes())
-        *record, seal = document["record"]
+        text = path.read_bytes()
+        document = json.loads(text)
+        *record, _ = document["record"]
         body = {**document, "record": record}
-        return body if seal["digest"] == _self_digest(body) else None
+        return body if text == _sealed(body).encode() else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _self_digest(document: Mapping[str, Any]) -> str:
-    import hashlib
-
-    return hashlib.sha256(canonical(document)).hexdigest()
 
 
 def sweep_litter(folder: Path, name: str = "*") -> int:

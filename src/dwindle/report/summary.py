@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dwindle.config.sweep import Sweep
 from dwindle.plan import Plan
+from dwindle.report.canvas import plots_folder
 from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
 from dwindle.report.table import SweepTable, sweep_table
@@ -37,7 +38,7 @@ class Summary:
         return {name: [row[place] for row in self.table.rows] for place, name in enumerate(self.table.columns)}
 
 
-def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: str) -> Summary:
+def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: str, changed: bool = True) -> Summary:
     """Draw a sweep's pictures and make its table.
 
     Args:
@@ -45,9 +46,12 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: st
         plan: its plan.
         tracking_command: the command that shows what was tracked.
         page: the address at which it shows the lineages on one chart; empty if nothing was tracked.
+        changed: whether any measure changed since the pictures were drawn last.
     """
-    grid = draw_grid(sweep.root, plan)
-    pictures = [draw_curves(sweep.root, plan), *([grid] if grid else [])]
+    pictures = sorted(plots_folder(sweep.root, plan.sweep).glob("*.png"))
+    if changed or not pictures:
+        grid = draw_grid(sweep.root, plan)
+        pictures = [draw_curves(sweep.root, plan), *([grid] if grid else [])]
     tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}
     commands = tracking | {
         "dvc status": "every dataset and model is recorded",

@@ -144,13 +144,19 @@ def _read_as_yaml(path: Path, text: str) -> LockFile:
 
 
 def _is_sound(entry: Any) -> bool:
+    """Say whether a stage's record is whole; a file cut short may still parse, with a cut hash or none."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("cmd"), str | list):
         return False
-    try:
-        items = [*(entry.get("deps") or ()), *(entry.get("outs") or ())]
-        return all(item["path"] and _MD5.fullmatch(item.get("md5", "0" * 32)) for item in items)
-    except (TypeError, KeyError, AttributeError):
+    slots = [entry.get(slot, []) for slot in ("deps", "outs")]
+    return all(isinstance(slot, list) and all(map(_is_sound_item, slot)) for slot in slots)
+
+
+def _is_sound_item(item: Any) -> bool:
+    if not isinstance(item, Mapping) or not isinstance(item.get("path"), str):
         return False
+    if "files" in item or "dataset" in item:
+        return True  # what DVC records of imports, which have no hash of their own
+    return "size" in item and _MD5.fullmatch(str(item.get("md5"))) is not None
 
 
 def spell(name: str, entry: Mapping[str, Any]) -> str:
