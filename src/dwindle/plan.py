@@ -263,6 +263,16 @@ def read_plan(root: Path) -> Plan:
     return _read_plan(path, status.st_mtime_ns, status.st_ino)
 
 
+def _hold_together(plan: Plan) -> None:
+    """Look up what every reader of the plan relies on, so that a plan edited by hand or half merged is refused here."""
+    texts = [plan.sweep, plan.compare, *(entry[key] for entry in plan.real.values() for key in ("folder", "draw"))]
+    for entry in plan.chain.values():
+        texts += [entry[key] for key in ("folder", "rows", "generator", "real", "pool", "restart", *STAGES)]
+        dict(plan.recipes[entry["lineage"]])
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a path or a digest is no text")
+
+
 @lru_cache(maxsize=4)
 def _read_plan(path: Path, _modified: int, _inode: int) -> Plan:
     from ruamel.yaml import YAML
@@ -270,6 +280,8 @@ def _read_plan(path: Path, _modified: int, _inode: int) -> Plan:
 
     try:
         data = YAML(typ="safe").load(path.read_bytes().decode())
-        return Plan(data["name"], data["real"], data["chain"], data["recipes"], data["compare"])
-    except (YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        plan = Plan(data["name"], data["real"], data["chain"], data["recipes"], data["compare"])
+        _hold_together(plan)
+        return plan
+    except (YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not a plan ({type(error).__name__}); write it anew with `dwindle plan`") from error

@@ -13,5 +13,5 @@ def test_a_kill_at_every_failpoint_leaves_the_same_bytes(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["landed"] >= 60, "fewer kills landed than there are points in a three-generation lineage"
+    assert found["landed"] >= 50, "fewer kills landed than there are points in a three-generation lineage"
     assert found["trees"] == [found["golden"]]

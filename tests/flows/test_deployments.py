@@ -86,7 +86,7 @@ def served(new_project, tmp_path_factory):
 
 def test_a_deployed_sweep_leaves_the_bytes_of_a_run_and_its_table_on_the_page(served, flowed):
     project, url, prefect = served
-    prefect("deployment", "run", "sweep/sweep", "--watch", "--timeout", "200")
+    prefect("deployment", "run", "sweep/sweep", "--watch", "--watch-timeout", "200")
     assert project.files() == flowed.files()
     (artifact,) = asked(url, "artifacts", artifacts={"type": {"any_": ["table"]}})
     assert [row["lineage"] for row in json.loads(artifact["data"])] == ["replace", "accumulate", "fresh"]
@@ -98,7 +98,7 @@ def test_a_deployed_sweep_leaves_the_bytes_of_a_run_and_its_table_on_the_page(se
 def test_a_deployed_lineage_grows_on_where_the_sweep_ended(served):
     project, _, prefect = served
     parameters = json.dumps({"name": "replace", "overrides": ["generations=3"]})
-    prefect("deployment", "run", "lineage/lineage", "--params", parameters, "--watch", "--timeout", "200")
+    prefect("deployment", "run", "lineage/lineage", "--params", parameters, "--watch", "--watch-timeout", "200")
     assert (project.root / "metrics" / "replace" / "003.json").exists()
     assert not (project.root / "metrics" / "fresh" / "003.json").exists()
 

@@ -43,10 +43,10 @@ class Laplace:
     knobs: ClassVar[frozenset[str]] = frozenset({"variance_factor"})
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> LaplaceModel:
-        values = rows.values[:, rows.filled_weights()[0] > 0]
-        centre = np.median(values, axis=1)
-        scale = np.abs(values - centre[:, None]).mean(axis=1)
-        return LaplaceModel(centre, np.maximum(scale, self.floor))
+        values, weights = rows.values[0], rows.filled_weights()[0] / rows.filled_weights()[0].sum()
+        centre = np.array([_weighted_median(column, weights) for column in values.T])
+        scale = weights @ np.abs(values - centre)
+        return LaplaceModel(centre[None], np.maximum(scale, self.floor)[None])
 
     def load(self, folder: Path) -> LaplaceModel:
         with np.load(folder / "laplace.npz", allow_pickle=False) as saved:
@@ -55,6 +55,11 @@ class Laplace:
     @classmethod
     def smallest(cls) -> Self:
         return cls()
+
+
+def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
+    order = np.argsort(values)
+    return float(values[order][np.searchsorted(np.cumsum(weights[order]), 0.5)])
 
 
 class _Careless(LaplaceModel):
