@@ -32,7 +32,7 @@ async def grow(session: Session, name: str) -> None:
             log.info(lineage.record(key))
 
 
-@flow(name="lineage", flow_run_name="{name}", persist_result=False)
+@flow(name="lineage", flow_run_name="{name}", persist_result=False, result_serializer="json")
 async def lineage(name: str = "", params: ParamsFile = "params.yaml", overrides: Overrides = ()) -> None:
     """Grow one lineage.
 
@@ -41,12 +41,14 @@ async def lineage(name: str = "", params: ParamsFile = "params.yaml", overrides:
         params: the sweep's file, relative to where the flow runs.
         overrides: `key.path=value`, laid over the file.
     """
-    async with Session(load_sweep(params, overrides), name) as session:
+    session = Session(load_sweep(params, overrides), name)
+    async with session:
         for key in session.real:
             await draw(str(session.root), key)
         for chosen in session.names:
             await grow(session, chosen)
         await publish(await session.finish())
+    session.judge()
 
 
 if __name__ == "__main__":

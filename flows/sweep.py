@@ -18,7 +18,7 @@ from tasks.draw import draw
 __all__ = ["sweep"]
 
 
-@flow(name="sweep", persist_result=False)
+@flow(name="sweep", persist_result=False, result_serializer="json")
 async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = ()) -> None:
     """Grow every lineage of a sweep.
 
@@ -26,7 +26,8 @@ async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = ()) -
         params: the sweep's file, relative to where the flow runs.
         overrides: `key.path=value`, laid over the file.
     """
-    async with Session(load_sweep(params, overrides)) as session:
+    session = Session(load_sweep(params, overrides))
+    async with session:
         for key in session.real:
             await draw(str(session.root), key)
         # One flat flow: a subflow a lineage would cost a second each and collide in Prefect's database.
@@ -34,6 +35,7 @@ async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = ()) -
             for name in session.names:
                 lineages.create_task(grow(session, name))
         await publish(await session.finish())
+    session.judge()
 
 
 if __name__ == "__main__":

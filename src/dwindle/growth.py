@@ -22,8 +22,13 @@ def grow_sweep(sweep: Sweep, name: str | None = None, *, tracking: bool = True, 
         name: the one lineage to grow; the first if empty, all if None.
         tracking: whether to record in MLflow.
         versioning: whether to record in DVC.
+
+    Raises:
+        StageFailed: if a lineage broke down, after the others have grown.
     """
-    show_summary(asyncio.run(_grow(Session(sweep, name, tracking=tracking, versioning=versioning))))
+    session = Session(sweep, name, tracking=tracking, versioning=versioning)
+    show_summary(asyncio.run(_grow(session)))
+    session.judge()
 
 
 def is_grown(sweep: Sweep, name: str | None = None) -> bool:

@@ -80,6 +80,11 @@ class Recorder:
             self._tracker = None
             self.notes.append(f"MLflow is out of reach ({error}); run `dwindle sync` when it is back")
 
+    def open(self, name: str) -> None:
+        """Open a lineage's run, so that it is there to be watched, and to be closed whatever happens."""
+        if self._tracker is not None:
+            self._safely(self._run, name)
+
     def generations(self, name: str, generations: Iterable[int]) -> None:
         """Record the metrics of evaluated generations in MLflow; recording one twice changes nothing."""
         self._send(name, [self._record(name, generation) for generation in generations])

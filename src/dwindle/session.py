@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from dwindle.config.sweep import Sweep
 from dwindle.data.workspace import held, sweep_litter
-from dwindle.errors import Starved
+from dwindle.errors import StageFailed, Starved
 from dwindle.plan import Plan, unroll, write_plan
 from dwindle.recording import Recorder
 from dwindle.report.progress import Progress
@@ -71,7 +71,7 @@ class Session:
     tracking: bool = True
     versioning: bool = True
     plan: Plan = field(init=False)
-    starved: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, StageFailed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.root: Path = self.sweep.root
@@ -106,7 +106,7 @@ class Session:
     async def lineage(self, name: str) -> AsyncIterator[Growing]:
         """Hold a lineage while it grows: replay what is recorded nowhere yet, and record what is added.
 
-        A lineage whose curators leave it without rows ends properly: it is noted in `starved` and the sweep goes on.
+        A lineage that cannot go on, because it starved or a fit is impossible, is noted in `ended`; the others go on.
 
         Raises:
             NotReachable: if another process is growing it.
@@ -115,7 +115,9 @@ class Session:
             for area in ("data", "models", "metrics"):
                 sweep_litter(self.root / area / name)
             done, _ = finished_generations(self.root, self.plan, name)
-            recorded = [self._submit(self._replay, name, done)] if done >= 0 else []
+            recorded = [self._submit(self._recorder.open, name)]
+            if done >= 0:
+                recorded.append(self._submit(self._replay, name, done))
             self._progress.advance(name, done + 1)
 
             def record(key: str) -> str:
@@ -125,13 +127,17 @@ class Session:
             growing = Growing(name, self.plan.generations(name), done, record)
             try:
                 yield growing
-            except Starved as error:
-                self.starved[name] = str(error)
+            except StageFailed as error:
+                self.ended[name] = error
             except BaseException as error:
                 status = "FAILED" if isinstance(error, Exception) else "KILLED"
                 await self._close(name, recorded, status)
                 raise
-            await self._close(name, recorded, "FINISHED")
+            await self._close(name, recorded, "FAILED" if self._broke(name) else "FINISHED")
+
+    def _broke(self, name: str) -> bool:
+        """Say whether a lineage broke down; to starve is a result."""
+        return name in self.ended and not isinstance(self.ended[name], Starved)
 
     @property
     def real(self) -> list[str]:
@@ -162,7 +168,7 @@ class Session:
         done, _ = finished_generations(self.root, self.plan, name)
         if done >= 0:
             await self._at_desk(self._recorder.enter, name, done)
-        tags = {"outcome": "starved" if name in self.starved else status.lower()}
+        tags = {"outcome": "starved" if isinstance(self.ended.get(name), Starved) else status.lower()}
         await self._at_desk(self._recorder.finish, name, status, tags)
 
     async def finish(self) -> Summary:
@@ -179,8 +185,18 @@ class Session:
             changed=compared.ran,
         )
         await self._at_desk(self._recorder.finish_sweep, summary.columns, summary.pictures)
-        notes = [*self._recorder.notes, *(f"{name}: {reason}" for name, reason in self.starved.items())]
+        notes = [*self._recorder.notes, *(f"{name} ended early: {error}" for name, error in self.ended.items())]
         if self._recorder.pending:
             notes.append(f"{self._recorder.pending} entries did not reach MLflow; run `dwindle sync`")
         summary.notes.extend(notes)
         return summary
+
+    def judge(self) -> None:
+        """Raise what ended a lineage early; in a sweep of several, one that starved is a result like another.
+
+        Raises:
+            StageFailed: naming the lineages.
+        """
+        wrong = [name for name in self.ended if self._broke(name) or len(self.names) == 1]
+        if wrong:
+            raise StageFailed("\n".join(f"{name}: {self.ended[name]}" for name in wrong))

@@ -13,7 +13,7 @@ from typing import Any
 
 from dwindle.errors import BadInput
 
-__all__ = ["Document", "KeyPath", "read_yaml", "scalar"]
+__all__ = ["Document", "KeyPath", "read_yaml", "scalar", "shown"]
 
 KeyPath = tuple[str, ...]
 
@@ -122,7 +122,13 @@ def _parse(name: str, text: str) -> Document:
 
 
 def _kind(data: object) -> str:
-    return "nothing" if data is None else "a list" if isinstance(data, list) else f"{data!r}"
+    return "nothing" if data is None else "a list" if isinstance(data, list) else shown(data)
+
+
+def shown(value: object) -> str:
+    """Spell a value on one short line, as YAML has it."""
+    text = {None: "null", True: "true", False: "false"}.get(value) if isinstance(value, bool | None) else repr(value)
+    return str(text) if len(str(text)) <= 60 else f"{str(text)[:57]}..."
 
 
 def _guard(name: str, yaml: Any, text: str) -> None:
@@ -142,7 +148,7 @@ def _guard(name: str, yaml: Any, text: str) -> None:
         if count > LARGEST_COUNT:
             raise BadInput(f"{name}:{line}: more than {LARGEST_COUNT} values")
         if kind == "ScalarEvent" and "${" in event.value:
-            raise BadInput(f"{name}:{line}: '{event.value}': interpolation is not supported; write the value out")
+            raise BadInput(f"{name}:{line}: {shown(event.value)}: interpolation is not supported; write the value out")
         if kind == "ScalarEvent" and event.value == "???":
             raise BadInput(f"{name}:{line}: '???': a value is missing here")
 

@@ -133,7 +133,9 @@ def _note_keys(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> No
     wanted |= {key: f"one of {', '.join(names(room))}" for key, room in _SINGLE.items()}
     for key in wanted:
         if key not in data:
-            problems.append(f"{problems.document.place((*path, key))}: missing; expected {wanted[key]}")
+            # Said once where it belongs: only the regime is each lineage's own.
+            where = (key,) if path[:1] == ("lineages",) and key != "regime" else (*path, key)
+            problems.append(f"{problems.document.place(where)}: missing; expected {wanted[key]}")
 
 
 def _component(room: Room, data: Any, path: KeyPath, problems: Problems) -> Any:

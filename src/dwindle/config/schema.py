@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
-from dwindle.config.reading import Document, KeyPath
+from dwindle.config.reading import Document, KeyPath, shown
 from dwindle.contracts import Within
 from dwindle.errors import nearest
 
@@ -30,14 +30,10 @@ class Problems(list[str]):
 
     def add(self, path: KeyPath, value: object, message: str, cause: Exception | None = None) -> None:
         """Note a problem with the value at a key, and the exception that tells more under `--debug`."""
-        shown = repr(value) if type(value) not in _YAML else _YAML[type(value)][bool(value)]
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        line = " ".join(message.split())
-        self.append(f"{self.document.place(path)} = {shown}: {line if len(line) <= 600 else line[:597] + '...'}")
+        line = "".join(c if c.isprintable() else " " for c in " ".join(message.split()))
+        line = line if len(line) <= 600 else f"{line[:597]}..."
+        self.append(f"{self.document.place(path)} = {shown(value)}: {line}")
         self.cause = self.cause or cause
-
-
-_YAML = {bool: ("false", "true"), NoneType: ("null", "null")}
 
 
 def schema(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:

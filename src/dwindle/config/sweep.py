@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dwindle.components import name_of
-from dwindle.config.reading import Document, read_yaml, scalar
+from dwindle.config.reading import Document, read_yaml, scalar, shown
 from dwindle.config.recipe import Recipe, advice, fresh_rows, misnamed, recipe_from
 from dwindle.config.schema import Problems, build, convert, schema
 from dwindle.contracts import Within
@@ -143,8 +143,8 @@ def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) 
     for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
         key, sign, text = override.partition("=")
         if not sign or not _KEY.fullmatch(key):
-            shown = override if len(override) <= 60 else f"{override[:57]}..."
-            problems.append(f"command line: {shown!r}: expected key=value, with dots between the parts of the key")
+            told = "expected key=value, with dots between the parts of the key"
+            problems.append(f"command line: {shown(override)}: {told}")
             continue
         parts = tuple(key.split("."))
         # What stood below this key in the file is gone.
@@ -176,7 +176,7 @@ def _lay_one(merged: Any, parts: Sequence[str], value: Any) -> None:
         if isinstance(held, str) and length == len(parts) - 1 and parts[-2] in _COMPONENTS:
             OmegaConf.update(merged, above, {"name": held}, merge=False)  # `gaussian` is short for {name: gaussian}
         elif held is not None and not OmegaConf.is_config(held):
-            raise BadInput(f"{above} is a single value, {held!r}, and has no keys")
+            raise BadInput(f"{above} is a single value, {shown(held)}, and has no keys")
     key = ".".join(parts)
     if parts[-1] == "name" and OmegaConf.select(merged, key) not in (None, value):
         OmegaConf.update(merged, ".".join(parts[:-1]), {"name": value}, merge=False, force_add=True)
