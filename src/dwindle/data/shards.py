@@ -67,7 +67,7 @@ def _write_table(path: Path, columns: dict[str, Array], chains: int) -> None:
     arrays = {key: pa.array(np.ascontiguousarray(column, dtype=_TYPES[key])) for key, column in columns.items()}
     table = pa.table(arrays).replace_schema_metadata({"chains": str(chains)})
     # Without page checksums most single-bit flips are read back silently.
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True, use_dictionary=["origin"])  # type: ignore[arg-type]
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True, use_dictionary=["origin"])
 
 
 def read_shard(folder: Path, name: str) -> Rows:
