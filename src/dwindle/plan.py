@@ -6,7 +6,7 @@ parameters, seeds and code that the stage reads; together with the digests of it
 
 from __future__ import annotations
 
-import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -222,10 +222,6 @@ def write_plan(plan: Plan, root: Path) -> bool:
 
 def plan_text(plan: Plan) -> str:
     """Return the text of plan.yaml."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 4096
     data = {
         "name": plan.sweep,  # not `sweep`: DVC lays plan.yaml over params.yaml and refuses a key that both have
         "recipes": plan.recipes,
@@ -233,20 +229,22 @@ def plan_text(plan: Plan) -> str:
         "chain": plan.chain,
         "compare": plan.compare,
     }
-    stream = io.StringIO()
-    yaml.dump(_quoted(data), stream)
-    return _HEAD + stream.getvalue()
+    return _HEAD + "\n".join(_lines(data)) + "\n"
 
 
-def _quoted(data: Any) -> Any:
-    """Quote every text, because a digest such as 12345e67 would be read back as a number."""
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+def _lines(data: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Spell plain data as YAML, a key a line; texts are quoted, or the digest 12345e67 would be read as a number."""
+    for key, value in data.items():
+        name = key if key.isidentifier() and key not in _WORDS else json.dumps(key)
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{name}:"
+            yield from _lines(value, f"{indent}  ")
+        else:
+            yield f"{indent}{name}: {json.dumps(value)}"
 
-    if isinstance(data, Mapping):
-        return {key: _quoted(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_quoted(item) for item in data]
-    return DoubleQuotedScalarString(data) if isinstance(data, str) else data
+
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+"""Names that some YAML dialect reads as something else."""
 
 
 def read_plan(root: Path) -> Plan:
