@@ -12,8 +12,9 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 from dwindle.errors import BadInput, NotReachable
+from dwindle.failpoints import failpoint
 
-__all__ = ["absolute", "imported", "is_server", "probe", "reason", "shown", "ui_command"]
+__all__ = ["absolute", "imported", "is_server", "make_database", "probe", "reason", "shown", "ui_command"]
 
 PATIENCE = 5
 """How long a server or database may take to answer the first question, seconds."""
@@ -95,6 +96,24 @@ def probe(uri: str) -> None:
         _probe_file(Path(uri.removeprefix("sqlite:///")))
     else:
         _probe_database(uri)
+
+
+def make_database(uri: str) -> None:
+    """Make an SQLite database with MLflow's tables where there is none; other addresses are left alone.
+
+    MLflow makes them in some seventy steps and cannot go on from the middle. So they are made in a file beside, which
+    one rename puts into its place: a kill leaves no database or a whole one. Only call this under the tracker's lock.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if _kind(uri) != "sqlite" or (path.exists() and path.stat().st_size):
+        return
+    for litter in path.parent.glob(f".{path.name}.*.tmp*"):
+        litter.unlink()
+    working = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fresh = f"sqlite:///{working}"
+    imported().MlflowClient(fresh, registry_uri=fresh).search_experiments(max_results=1)
+    failpoint("tracking.made")
+    working.replace(path)
 
 
 def _kind(uri: str) -> str:

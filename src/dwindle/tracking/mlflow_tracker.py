@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from dwindle.data.workspace import held
 from dwindle.errors import BadInput, NotReachable
-from dwindle.tracking.address import absolute, imported, is_server, probe, reason, shown, ui_command
+from dwindle.tracking.address import absolute, imported, is_server, make_database, probe, reason, shown, ui_command
 from dwindle.tracking.history import History, Point
 from dwindle.tracking.records import Dataset, GenerationRecord, LineageRecord, Setting
 from dwindle.tracking.view import experiment_tags, page
@@ -166,6 +166,7 @@ class Tracker:
             if self._client is None:
                 mlflow = imported()
                 with nullcontext() if is_server(self.uri) else held(self.root, LOCK, wait=True):
+                    make_database(self.uri)
                     client = mlflow.MlflowClient(self.uri, registry_uri=self.uri)
                     client.search_experiments(max_results=1)
                 self._client = client
