@@ -6,9 +6,11 @@ Every caller comes through here: `dwindle run`, a Prefect task, a worker process
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -156,15 +158,13 @@ def _published(step: _Step, key: str, *, whole: bool) -> str | None:
 
 
 def _run(plan: Plan, step: _Step, key: str, inputs: Mapping[str, str]) -> str:
-    from threadpoolctl import threadpool_limits
-
     recipe = plan.recipe(step.lineage)
     drawn = Seed(recipe.seed).at("real")
     seed = drawn if step.verb == "draw" else stage_seed(recipe, step.lineage, step.generation, step.verb)
     job = Job(recipe, step.generation, seed, step.inputs)
     environment = fingerprint(recipe.threads)
     stage = importlib.import_module(f"dwindle.stages.{step.verb}")
-    with threadpool_limits(limits=recipe.threads):
+    with _numerical_threads(len(sys.modules)).limit(limits=recipe.threads):
         if step.verb == "evaluate":
             return _publish_evaluation(step, stage.run(job), key, inputs, recipe.digest, environment)
         manifest = publish_folder(
@@ -177,6 +177,14 @@ def _run(plan: Plan, step: _Step, key: str, inputs: Mapping[str, str]) -> str:
             environment=environment,
         )
     return manifest.digest
+
+
+@lru_cache(maxsize=1)
+def _numerical_threads(_modules: int) -> Any:
+    """Return the handle on the numerical libraries' threads; looked for anew only when a module was imported since."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _publish_evaluation(
