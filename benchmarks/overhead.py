@@ -1,6 +1,6 @@
 """What orchestration costs: one recipe as a bare loop, by `dwindle run`, by the flow, and by the naive integration.
 
-Usage: python benchmarks/overhead.py [--generations 30]
+Usage: python benchmarks/overhead.py [--generations 100] [--repeats 2]
 
 Each way grows one lineage of a tiny Gaussian recipe in a process and a folder of its own, once short and once long; the
 difference is what a generation costs when everything is started. Ways are measured one after another, twice, and the
@@ -208,7 +208,7 @@ def command_seconds(*arguments: str, repeats: int = 5) -> float:
 def main() -> None:
     """Print the table and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generations", type=int, default=30)
+    parser.add_argument("--generations", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     print(f"{'way':12} {'start [s]':>10} {'a generation [ms]':>18} {'above the one before [ms]':>26}   what")
