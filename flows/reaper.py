@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 
@@ -22,6 +23,7 @@ def watch() -> subprocess.Popen[bytes]:
 
 def main(parent: int) -> None:
     """Remember the parent's servers until its end of the pipe is closed, then end those that are left."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too, and it must outlive the flow
     process, servers = psutil.Process(parent), set[psutil.Process]()
     while not select.select([sys.stdin], [], [], 1.0)[0]:
         servers |= {child for child in _children(process) if _is_server(child)}

@@ -44,3 +44,10 @@ def test_a_fit_that_fails_ends_its_lineage_and_the_sweep_says_so_at_the_end(proj
     assert "Traceback" not in done.stderr
     assert (project.root / "metrics" / "fresh" / "002.json").exists()
     assert outcomes(project)["replace"] == "failed"
+
+
+def test_a_sweep_of_which_nothing_could_be_fitted_says_why(project):
+    done = project.run("dwindle", "run", "family.name=drop_all:Unfit", check=False)
+    assert done.returncode == 5
+    assert "numbers are not to its taste" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -71,6 +71,18 @@ def test_an_added_lineage_touches_no_other(grown):
     assert all("/added/" in key for key in after.keys() - before.keys())
 
 
+def test_what_belongs_to_another_plan_is_not_shown_as_this_ones(grown):
+    other = "lineages.fresh.regime.synthetic_ratio=0.25"
+    grown.run("dwindle", "run", other)
+    assert "fresh,2," in (grown.root / "plots" / "curves.csv").read_text()
+    grown.run("dwindle", "plan")
+    grown.run("dwindle", "compare")
+    shown = (grown.root / "plots" / "curves.csv").read_text()
+    assert "fresh,0," in shown
+    assert "fresh,1," not in shown
+    assert "replace,2," in shown
+
+
 def test_mlflow_holds_each_metric_once_with_its_interval_and_theory(grown):
     logged = points(grown)
     assert len({(run, key, step) for run, key, step, *_ in logged}) == len(logged)

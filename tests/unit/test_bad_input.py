@@ -659,3 +659,8 @@ def test_debug_shows_the_traceback_of_a_component_from_outside(folder):
     assert "importing own failed: KeyError: 'licence'" in ended.stderr
     assert ended.returncode != 0
     assert sorted(path.name for path in folder.iterdir()) == ["own.py", "params.yaml"]
+
+
+def test_what_only_dvc_cannot_read_is_refused_before_anything_grows(folder):
+    message = one(folder, text="sweep: s\nlineages: {mine: {regime: replace, family: my_family:MyFamily}}\n")
+    assert message.startswith("params.yaml:2: not YAML")

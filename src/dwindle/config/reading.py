@@ -18,6 +18,7 @@ __all__ = ["Document", "KeyPath", "read_yaml", "scalar", "shown"]
 KeyPath = tuple[str, ...]
 
 LARGEST_FILE = 1 << 18
+COMMAND_LINE = "command line"
 LARGEST_DEPTH = 32
 LARGEST_COUNT = 10_000
 LARGEST_NUMBER = 1023  # bits: more do not fit a float
@@ -108,6 +109,8 @@ def _parse(name: str, text: str) -> Document:
         root = yaml.compose(io.StringIO(text))
         document = Document(name, {})
         data = _plain(document, yaml, root, ())
+        if name != COMMAND_LINE:
+            YAML(typ="safe").compose(io.StringIO(text))  # the stricter parser that DVC reads the same file with
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = str(error.problem or error.context)
@@ -197,7 +200,7 @@ def scalar(text: str) -> Any:
         BadInput: if the text is not one value; the message is without a place.
     """
     try:
-        found = _parse("command line", f"value: {text}\n").data
+        found = _parse(COMMAND_LINE, f"value: {text}\n").data
     except BadInput as error:
         raise BadInput(str(error).partition(": ")[2]) from error
     if "\n" in text or len(found) != 1:

@@ -14,7 +14,7 @@ from dwindle.contracts import FloatArray, IntArray, Measure
 from dwindle.errors import BadInput, nearest
 from dwindle.plan import Plan
 from dwindle.report.wording import real_value
-from dwindle.stages.runner import evaluation
+from dwindle.stages.runner import evaluations
 
 __all__ = ["HEADLINES", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
 
@@ -76,8 +76,7 @@ def gather(root: Path, plan: Plan) -> Gathered:
 
 
 def _evaluated(root: Path, plan: Plan, lineage: str) -> dict[int, Mapping[str, Any]]:
-    found = {plan.chain[key]["generation"]: evaluation(root, plan, key) for key in plan.generations(lineage)}
-    return {generation: measured for generation, measured in sorted(found.items()) if measured is not None}
+    return dict(evaluations(root, plan, lineage))
 
 
 def _series(lineage: str, measured: Mapping[int, Mapping[str, Any]]) -> Series:

@@ -12,6 +12,7 @@ from dwindle.report.canvas import plots_folder
 from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
 from dwindle.report.table import SweepTable, sweep_table
+from dwindle.stages.runner import CURVES
 
 __all__ = ["Summary", "show_summary", "summarize_sweep"]
 
@@ -49,7 +50,8 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: st
         changed: whether any measure changed since the pictures were drawn last.
     """
     pictures = sorted(plots_folder(sweep.root, plan.sweep).glob("*.png"))
-    if changed or not pictures:
+    curves = (sweep.root / CURVES).stat().st_mtime_ns
+    if changed or not pictures or min(path.stat().st_mtime_ns for path in pictures) < curves:
         grid = draw_grid(sweep.root, plan)
         pictures = [draw_curves(sweep.root, plan), *([grid] if grid else [])]
     tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}

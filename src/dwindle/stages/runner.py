@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +23,17 @@ from dwindle.stages import compare
 from dwindle.stages.environment import fingerprint
 from dwindle.stages.job import Job
 
-__all__ = ["CURVES", "Outcome", "StageName", "evaluation", "is_done", "output", "run_compare", "run_stage"]
+__all__ = [
+    "CURVES",
+    "Outcome",
+    "StageName",
+    "evaluation",
+    "evaluations",
+    "is_done",
+    "output",
+    "run_compare",
+    "run_stage",
+]
 
 CURVES = "plots/curves.csv"
 
@@ -224,10 +234,34 @@ def is_done(root: Path, name: StageName, plan: Plan, *, whole: bool = True) -> b
     return _published(step, digest_of({"stage": step.digest, "inputs": inputs}), whole=whole) is not None
 
 
+def evaluations(root: Path, plan: Plan, lineage: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the measures of each generation of a lineage, up to the first that belongs to another plan."""
+    for generation, key in enumerate(plan.generations(lineage)):
+        if any(_is_stale(root, f"{stage}@{key}", plan) for stage in STAGES):
+            return
+        measured = evaluation(root, plan, key)
+        if measured is not None:
+            yield generation, measured
+
+
+def _is_stale(root: Path, name: StageName, plan: Plan) -> bool:
+    """Say whether what stands there was made for another key; where files are missing, nothing can be said."""
+    step = _step(root, plan, name)
+    try:
+        inputs = {slot: _digest_of(path, whole=False) for slot, path in step.inputs.items()}
+        key = digest_of({"stage": step.digest, "inputs": inputs})
+        if step.verb == "evaluate":
+            document = read_document(step.target)
+            return document is not None and document["record"][0].get("key") != key
+        manifest = read_manifest(step.target)
+        return manifest is not None and manifest.key != key
+    except DataDamaged:
+        return False
+
+
 def run_compare(root: Path, plan: Plan) -> Outcome:
     """Gather the metrics of all lineages of the plan into one CSV."""
-    found = ((entry, evaluation(root, plan, key)) for key, entry in plan.chain.items())
-    known = ((entry["lineage"], entry["generation"], measured) for entry, measured in found if measured is not None)
+    known = ((name, *found) for name in plan.recipes for found in evaluations(root, plan, name))
     text = compare.run(known)
     target = root / CURVES
     with held(root, "compare", wait=True):

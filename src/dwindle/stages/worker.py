@@ -6,6 +6,7 @@ Only paths, names and digests cross the pipe. A worker outlives neither its pare
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run stages until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers itself
     answers = sys.stdout
     sys.stdout = sys.stderr  # what a family prints must not be read as an answer
     for line in sys.stdin:
