@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dwindle import checks
+from dwindle.checks.examples import ready
 from dwindle.components import ROOMS, component, names
 
 
 def _settings(kind):
-    return kind.smallest() if hasattr(kind, "smallest") else kind()
+    return ready(kind.smallest() if hasattr(kind, "smallest") else kind())
 
 
 def pytest_generate_tests(metafunc):

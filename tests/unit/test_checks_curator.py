@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,6 +20,9 @@ class Halve:
     Args:
         share: of the rows that stay.
     """
+
+    judges: ClassVar[str] = "synthetic"
+    kinds: ClassVar[frozenset] = frozenset({"vectors"})
 
     share: Annotated[float, Within(low=0.0, high=1.0)] = 0.5
 

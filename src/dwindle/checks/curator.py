@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, rows_kept, same
-from dwindle.checks.examples import SEED, rows_of, with_provenance
+from dwindle.checks.examples import SEED, ready, rows_of, with_provenance
 from dwindle.checks.settings import settings_checks, smallest_checks
 from dwindle.contracts import Curated, Curator, Kind, Rows
 
@@ -17,6 +19,7 @@ def curator_checks() -> tuple[Check[Curator], ...]:
     return (
         *settings_checks(),
         *smallest_checks(),
+        check_it_declares_what_it_judges,
         check_kept_says_yes_or_no_for_every_row,
         check_kept_rows_have_a_positive_weight,
         check_absent_rows_are_not_kept,
@@ -34,12 +37,12 @@ def check_curator(curator: Curator) -> None:
         CheckFailed: at the first broken claim.
     """
     for check in curator_checks():
-        check(curator)
+        check(ready(curator))
 
 
 def _inputs(curator: Curator) -> tuple[Rows, Rows]:
     """Return new rows and anchor rows with copies among them, the last chain three rows shorter."""
-    kind: Kind = getattr(curator, "kind", "vectors")
+    kind = sorted(curator.kinds)[-1]
     anchor, new = rows_of(kind, name="anchor"), rows_of(kind, name="new")
     new.values[:, 5] = new.values[:, 2]
     new.values[:, 7] = anchor.values[:, 1]
@@ -51,6 +54,14 @@ def _inputs(curator: Curator) -> tuple[Rows, Rows]:
 def _curated(curator: Curator) -> tuple[Curated, Rows]:
     rows, anchor = _inputs(curator)
     return curator.curate(rows, anchor=anchor, seed=SEED.at("curate")), rows
+
+
+@claim
+def check_it_declares_what_it_judges(curator: Curator) -> None:
+    """The configuration and the curate stage read both before any row is judged."""
+    expect(curator.judges in ("synthetic", "new"), "judges 'synthetic' or 'new'", repr(curator.judges))
+    known = curator.kinds and curator.kinds <= set(get_args(Kind))
+    expect(known, f"kinds among {', '.join(get_args(Kind))}", curator.kinds)
 
 
 @claim

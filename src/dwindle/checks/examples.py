@@ -4,24 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar, cast
 
 import numpy as np
 
-from dwindle.contracts import REAL, Array, Evidence, Kind, Origin, Provenance, Rows, Seed
+from dwindle.contracts import REAL, Array, Evidence, FloatArray, Informed, Kind, Origin, Provenance, Rows, Seed, Source
 from dwindle.samplers import Sampler
 
-__all__ = ["CHAINS", "COUNT", "SEED", "SYMBOLS", "evidence", "rows_of", "with_provenance"]
+__all__ = [
+    "CHAINS",
+    "COUNT",
+    "SEED",
+    "SYMBOLS",
+    "evidence",
+    "ready",
+    "rows_of",
+    "source_of",
+    "whole_numbers",
+    "with_provenance",
+]
+
+T = TypeVar("T")
 
 SEED = Seed(20, ("checks",))
 CHAINS, COUNT, SYMBOLS = 3, 40, 8
+_LENGTH = 6  # tokens of a sequence
 _MIXING = np.array([[1.0, 0.0], [0.6, 0.8]])
 
 
 def rows_of(
     kind: Kind, *, chains: int = CHAINS, count: int = COUNT, symbols: int = SYMBOLS, name: str = "rows"
 ) -> Rows:
-    """Return rows for a family or a metric: correlated normals (c, n, 2), or symbols of unequal frequency (c, n).
+    """Return rows for a family or a metric.
+
+    Correlated normals (c, n, 2) for vectors, symbols of unequal frequency (c, n), two inputs and a label 0 or 1 that
+    depends on them (c, n, 3) for pairs, tokens of unequal frequency (c, n, 6) for sequences.
 
     Args:
         kind: what a row is.
@@ -33,7 +50,37 @@ def rows_of(
     generator = SEED.at(name).numpy()
     if kind == "symbols":
         return Rows((symbols * generator.random((chains, count)) ** 2).astype(np.int64))
-    return Rows(generator.standard_normal((chains, count, 2)) @ _MIXING.T + 1.0)
+    if kind == "sequences":
+        return Rows((symbols * generator.random((chains, count, _LENGTH)) ** 2).astype(np.int64))
+    vectors = generator.standard_normal((chains, count, 2))
+    if kind == "pairs":
+        chance = 1.0 / (1.0 + np.exp(-vectors.sum(axis=2)))
+        return Rows(np.dstack([vectors, generator.random((chains, count)) < chance]))
+    return Rows(vectors @ _MIXING.T + 1.0)
+
+
+def whole_numbers(kind: Kind) -> bool:
+    """Say whether rows of this kind hold whole numbers: symbols or tokens."""
+    return kind in ("symbols", "sequences")
+
+
+def source_of(kind: Kind) -> Source:
+    """Return an endless source of example rows."""
+    sources: dict[Kind, type[Source]] = {
+        "vectors": _Vectors,
+        "symbols": _Symbols,
+        "pairs": _Pairs,
+        "sequences": _Sequences,
+    }
+    return sources[kind]()
+
+
+def ready(component: T) -> T:
+    """Return a family or curator that knows a source of example rows, if it must know one."""
+    if not isinstance(component, Informed):
+        return component
+    kinds = getattr(component, "kinds", None) or {getattr(component, "kind", "vectors")}
+    return cast(T, component.given(source_of(sorted(kinds)[-1])))
 
 
 def with_provenance(rows: Rows, origin: Origin = REAL) -> Rows:
@@ -56,14 +103,14 @@ def evidence(kind: Kind, *, samples: Array | None = None) -> Evidence:
         held_out=with_provenance(rows_of(kind, chains=1, name="held-out")),
         anchor=with_provenance(rows_of(kind, name="anchor")),
         training=training,
-        source=_Vectors() if kind == "vectors" else _Symbols(),
+        source=source_of(kind),
         seed=SEED.at("metric"),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Repeating:
-    """A model that knows nothing but its training rows, and repeats them in random order.
+    """A model that repeats its training rows in random order, and finds all rows equally likely.
 
     Args:
         training: its training rows.
@@ -75,6 +122,14 @@ class _Repeating:
         """Sample training rows with replacement."""
         places = seed.numpy().integers(self.training.count, size=(self.training.chains, count))
         return self.training.anonymous().take(places)
+
+    def log_prob(self, rows: Rows) -> FloatArray:
+        """Return -1 nat for every row of every chain, (c, n)."""
+        return np.full((self.training.chains, rows.count), -1.0)
+
+    def coefficients(self) -> FloatArray:
+        """Return coefficients that are a little off those of the example pairs, (c, 2)."""
+        return np.full((self.training.chains, 2), 1.1)
 
     def save(self, folder: Path) -> None:
         """Write the training rows."""
@@ -112,3 +167,25 @@ class _Symbols(_Vectors):
     """An endless source of example symbols."""
 
     kind: ClassVar[Kind] = "symbols"
+
+
+@dataclass(frozen=True)
+class _Pairs(_Vectors):
+    """An endless source of example pairs, most of which are right."""
+
+    kind: ClassVar[Kind] = "pairs"
+
+    def coefficients(self) -> FloatArray:
+        """Return the coefficients that the labels depend on, (1, 2)."""
+        return np.ones((1, 2))
+
+    def is_right(self, rows: Rows) -> Array:
+        """Say which labels are the likelier ones, (c, n)."""
+        return np.asarray((rows.values[..., :-1].sum(axis=2) > 0) == (rows.values[..., -1] > 0.5))
+
+
+@dataclass(frozen=True)
+class _Sequences(_Vectors):
+    """An endless source of example sequences."""
+
+    kind: ClassVar[Kind] = "sequences"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import get_args
 
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, rows_kept, same
-from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, rows_of
+from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, ready, rows_of, whole_numbers
 from dwindle.checks.model import knowledge, model_checks, sampled, training_rows
 from dwindle.checks.settings import settings_checks, smallest_checks
-from dwindle.contracts import Array, Family, Rows
+from dwindle.contracts import Array, Family, Kind, Rows
 from dwindle.samplers import Sampler
 
 __all__ = ["check_family", "family_checks"]
@@ -45,13 +46,13 @@ def check_family(family: Family) -> None:
         CheckFailed: at the first broken claim.
     """
     for check in family_checks():
-        check(family)
+        check(ready(family))
 
 
 @claim
 def check_it_declares_kind_chains_and_knobs(family: Family) -> None:
     """The configuration reads these three before anything is fitted."""
-    expect(family.kind in ("vectors", "symbols"), "kind 'vectors' or 'symbols'", repr(family.kind))
+    expect(family.kind in get_args(Kind), f"a kind among {', '.join(get_args(Kind))}", repr(family.kind))
     expect(isinstance(family.chains_at_once, bool), "chains_at_once True or False", repr(family.chains_at_once))
     expect(isinstance(family.knobs, frozenset), "knobs to be a frozenset", repr(family.knobs))
     known = {field.name for field in fields(Sampler)}
@@ -97,7 +98,7 @@ def check_rows_of_weight_zero_do_not_exist(family: Family) -> None:
     rows = training_rows(family)
     weights = np.where(np.arange(rows.count) < rows.count - 10, 1.0, 0.0)
     padded = rows.values.copy()
-    padded[:, -10:] = 0 if family.kind == "symbols" else 1e6
+    padded[:, -10:] = 0 if whole_numbers(family.kind) else 1e6
     fitted = (family.fit(_weighted(Rows(values), weights), seed=SEED.at("fit")) for values in (rows.values, padded))
     expect(same(*map(sampled, fitted)), "the same samples whatever stands in places of weight 0", "other samples")
 
@@ -122,7 +123,7 @@ def check_chains_do_not_see_each_other(family: Family) -> None:
         return
     rows = training_rows(family)
     other = rows.values.copy()
-    other[1:] = other[1:].max() - other[1:] if family.kind == "symbols" else 3.0 * other[1:] + 10.0
+    other[1:] = other[1:].max() - other[1:] if whole_numbers(family.kind) else 3.0 * other[1:] + 10.0
     changed = [name for name, first, second in _compared(family, rows.values, other) if not _near(first[0], second[0])]
     expect(not changed, "the first chain's model to ignore the rows of the other chains", f"another {changed}")
 
@@ -142,7 +143,7 @@ def check_chains_keep_their_places(family: Family) -> None:
 def check_constant_rows_are_fitted_or_refused(family: Family) -> None:
     """A lineage may collapse to one point: the model then samples finite rows, or a ValueError says why not."""
     rows = training_rows(family)
-    constant = Rows(np.ones_like(rows.values) if family.kind == "symbols" else np.full_like(rows.values, 0.5))
+    constant = Rows(np.ones_like(rows.values) if whole_numbers(family.kind) else np.full_like(rows.values, 0.5))
     try:
         values = sampled(family.fit(constant, seed=SEED.at("fit")))
     except ValueError as error:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, rows_kept, same
-from dwindle.checks.examples import CHAINS, evidence
+from dwindle.checks.examples import CHAINS, evidence, whole_numbers
 from dwindle.checks.settings import settings_checks, smallest_checks
 from dwindle.contracts import Array, Evidence, Kind, Measure, Measurement, Metric
 
 __all__ = ["check_metric", "metric_checks"]
 
-_KINDS: tuple[Kind, ...] = ("vectors", "symbols")
 _SANE = 1e6
 
 
@@ -24,6 +23,7 @@ def metric_checks() -> tuple[Check[Metric], ...]:
     return (
         *settings_checks(),
         *smallest_checks(),
+        check_it_declares_its_kinds,
         check_measures_say_what_they_mean,
         check_every_measure_is_returned,
         check_there_is_one_number_a_chain,
@@ -58,6 +58,13 @@ def _measured(metric: Metric, found: Evidence) -> Mapping[str, Measurement]:
 
 
 @claim
+def check_it_declares_its_kinds(metric: Metric) -> None:
+    """A recipe whose rows it cannot measure is refused before anything is grown."""
+    known = metric.kinds and metric.kinds <= set(get_args(Kind))
+    expect(known, f"kinds among {', '.join(get_args(Kind))}", metric.kinds)
+
+
+@claim
 def check_measures_say_what_they_mean(metric: Metric) -> None:
     """Plots and tables read direction, unit and description from the metric."""
     expect(len(metric.measures), "at least one measure", "none")
@@ -72,7 +79,7 @@ def check_measures_say_what_they_mean(metric: Metric) -> None:
 @claim
 def check_every_measure_is_returned(metric: Metric) -> None:
     """Every measure is there at every generation, undefined or not, and no other."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         names = set(_measured(metric, evidence(kind)))
         expect(names == set(metric.measures), f"{sorted(metric.measures)} for {kind}", sorted(names))
 
@@ -80,7 +87,7 @@ def check_every_measure_is_returned(metric: Metric) -> None:
 @claim
 def check_there_is_one_number_a_chain(metric: Metric) -> None:
     """Chains are the unit of statistics."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         for name, measurement in _measured(metric, evidence(kind)).items():
             expect(isinstance(measurement, Measurement), f"a Measurement of {name}", type(measurement).__name__)
             values = np.asarray(measurement.values)
@@ -91,7 +98,7 @@ def check_there_is_one_number_a_chain(metric: Metric) -> None:
 @claim
 def check_undefined_numbers_have_a_reason(metric: Metric) -> None:
     """An undefined number is nan with a reason; a defined one needs none."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         for found in (evidence(kind), _copied(kind)):
             for name, measurement in _measured(metric, found).items():
                 missing = bool(np.isnan(measurement.values).any())
@@ -103,22 +110,22 @@ def check_undefined_numbers_have_a_reason(metric: Metric) -> None:
 def check_real_rows_give_sane_numbers(metric: Metric) -> None:
     """Samples that copy the held-out rows have a finite number, for one kind of rows at least."""
     defined = set()
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         for name, measurement in _measured(metric, _copied(kind)).items():
             values = measurement.values
             expect(not np.isinf(values).any(), f"finite {name} for {kind}", values)
             expect(not (np.abs(values) > _SANE).any(), f"{name} below {_SANE:g} on real rows", values)
             defined |= {name} if np.isfinite(values).all() else set()
     missing = sorted(set(metric.measures) - defined)
-    expect(not missing, "numbers for copies of the held-out rows, of vectors or of symbols", f"nan for {missing}")
+    expect(not missing, "numbers for copies of the held-out rows", f"nan for {missing}")
 
 
 @claim
 def check_better_is_the_right_way_round(metric: Metric) -> None:
     """Copies of the held-out rows are no worse than rows that are far from them."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         real = _copied(kind)
-        away = real.samples.values * 0 if kind == "symbols" else 10.0 * real.samples.values + 50.0
+        away = real.samples.values * 0 if whole_numbers(kind) else 10.0 * real.samples.values + 50.0
         good, bad = _measured(metric, real), _measured(metric, evidence(kind, samples=away))
         for name, measure in metric.measures.items():
             near, far = good[name].values, bad[name].values
@@ -130,11 +137,14 @@ def check_better_is_the_right_way_round(metric: Metric) -> None:
 @claim
 def check_broken_samples_give_nan_and_no_error(metric: Metric) -> None:
     """A chain whose samples are nan or inf costs that chain its number, not the lineage its evaluation."""
-    whole = evidence("vectors")
+    kinds = [kind for kind in sorted(metric.kinds) if not whole_numbers(kind)]
+    if not kinds:
+        return
+    whole = evidence(kinds[-1])
     broken = whole.samples.values.copy()
     broken[1, 3], broken[2, 0] = np.nan, np.inf
     with np.errstate(all="ignore"):
-        measured = _measured(metric, evidence("vectors", samples=broken))
+        measured = _measured(metric, evidence(kinds[-1], samples=broken))
     for name, before in _measured(metric, whole).items():
         values, reason = measured[name].values, measured[name].reason
         expect(_close(values[0], before.values[0]), f"the same {name} of the whole chain", values[0])
@@ -149,7 +159,7 @@ def _close(first: float, second: float) -> bool:
 @claim
 def check_evidence_is_not_changed(metric: Metric) -> None:
     """All metrics of an evaluation look at the same arrays."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         found = evidence(kind)
         rows: dict[str, Any] = {
             "samples": found.samples,
@@ -164,7 +174,7 @@ def check_evidence_is_not_changed(metric: Metric) -> None:
 @claim
 def check_measuring_twice_gives_the_same(metric: Metric) -> None:
     """A generation that is evaluated again gets the same numbers, to the last bit."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         first, again = (_measured(metric, replace(evidence(kind))) for _ in range(2))
         for name in first:
             expect(same(_values(first, name), _values(again, name)), f"the same {name} again", _values(again, name))
@@ -177,7 +187,7 @@ def _values(measured: Mapping[str, Measurement], name: str) -> Array:
 @claim
 def check_global_random_state_is_untouched(metric: Metric) -> None:
     """Every draw comes from the seed of the evidence."""
-    for kind in _KINDS:
+    for kind in sorted(metric.kinds):
         _measured(metric, evidence(kind))
         with global_random_state_kept():
             _measured(metric, evidence(kind))

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, same
-from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, rows_of
+from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, rows_of, whole_numbers
 from dwindle.checks.truth import MANY, expect_moments, expect_probabilities
 from dwindle.contracts import Array, Family, Model, Moments, Probabilities, Rows, Scorable, Within
 from dwindle.samplers import Sampler
@@ -73,10 +73,10 @@ def check_samples_have_the_shape_that_was_asked_for(family: Family) -> None:
         shape = (rows.chains, count, *rows.values.shape[2:])
         expect(values.shape == shape, f"samples of shape {shape}", values.shape)
         whole = np.issubdtype(values.dtype, np.integer)
-        expect(whole == (family.kind == "symbols"), f"numbers that are {family.kind}", values.dtype)
+        expect(whole == (whole_numbers(family.kind)), f"numbers that are {family.kind}", values.dtype)
         expect(np.isfinite(values).all(), "finite samples", "nan or inf")
     symbols = getattr(family, "symbols", None)
-    if family.kind == "symbols" and symbols is not None:
+    if whole_numbers(family.kind) and symbols is not None:
         expect(0 <= values.min() <= values.max() < symbols, f"symbols 0..{symbols - 1}", (values.min(), values.max()))
 
 
@@ -98,21 +98,24 @@ def check_another_seed_samples_other_rows(family: Family) -> None:
 @claim
 def check_every_knob_changes_the_samples(family: Family) -> None:
     """A sampler's setting that the family says it honours has an effect."""
-    model = _fitted(family)
+    model, prompts = _fitted(family), training_rows(family)
     plain = sampled(model)
-    for knob in sorted(family.knobs):
-        turned = replace(Sampler(), **{knob: _off_default(knob)})
-        changed = not same(plain, sampled(model, sampler=turned))
+    for knob in sorted(family.knobs - {"prompts"}):
+        off: Any = {knob: _off_default(knob)}
+        changed = not same(plain, sampled(model, sampler=replace(Sampler(), **off)))
         expect(changed, f"other samples with {knob} = {_off_default(knob):g}", "the same samples")
+    if "prompts" in family.knobs:
+        answers = model.sample(100, sampler=Sampler(prompts="anchor"), seed=SEED.at("sample"), prompts=prompts).values
+        expect(not same(plain, answers), "other samples with prompts", "the same samples")
 
 
 def _off_default(knob: str) -> float:
-    """Return half the default of a sampler's setting, or twice where half is out of range."""
+    """Return half the default of a sampler's setting, or twice, or a half, whichever is in range and another value."""
     default = float({field.name: field.default for field in fields(Sampler)}[knob])  # type: ignore[arg-type]
     hint = get_type_hints(Sampler, include_extras=True)[knob]
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    allowed = all(note.holds(default / 2) for note in notes if isinstance(note, Within))
-    return default / 2 if allowed else default * 2
+    notes = [note for note in (get_args(hint)[1:] if get_origin(hint) is Annotated else ()) if isinstance(note, Within)]
+    offered = (value for value in (default / 2, default * 2, 0.5) if value != default)
+    return next(value for value in offered if all(note.holds(value) for note in notes))
 
 
 @claim

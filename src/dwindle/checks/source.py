@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, same
 from dwindle.checks.examples import CHAINS, SEED
 from dwindle.checks.settings import settings_checks, smallest_checks
 from dwindle.checks.truth import MANY, expect_moments, expect_probabilities
-from dwindle.contracts import REAL, Array, IntArray, Moments, Probabilities, Provenance, Rows, Source
+from dwindle.contracts import REAL, Array, IntArray, Kind, Moments, Probabilities, Provenance, Rows, Source
 
 __all__ = ["check_source", "source_checks"]
 
@@ -69,8 +71,8 @@ def _ids(rows: Rows, chain: int) -> IntArray:
 def check_rows_have_the_shape_that_was_asked_for(source: Source) -> None:
     """`count` rows in each of `chains` streams; held-out rows in one chain, of the same width."""
     rows, held_out = _drawn(source), source.draw_held_out(seed=SEED.at("real"))
-    expect(source.kind in ("vectors", "symbols"), "kind 'vectors' or 'symbols'", repr(source.kind))
-    axes = 3 if source.kind == "vectors" else 2
+    expect(source.kind in get_args(Kind), f"a kind among {', '.join(get_args(Kind))}", repr(source.kind))
+    axes = 2 if source.kind == "symbols" else 3
     expect(rows.values.ndim == axes, f"{axes} axes for {source.kind}", rows.values.shape)
     expect((rows.chains, rows.count) == (CHAINS, _block(source)), f"{CHAINS} chains of rows", rows.values.shape)
     expect(held_out.chains == 1 and held_out.count > 0, "held-out rows in one chain", held_out.values.shape)

@@ -7,7 +7,18 @@ defaults of params.yaml, their values part of the recipe digest. The file it liv
 from __future__ import annotations
 
 from dwindle.contracts.metrics import Evidence, Measure, Measurement, Metric
-from dwindle.contracts.models import Family, Kind, Model, Moments, Probabilities, Scorable
+from dwindle.contracts.models import (
+    Coefficients,
+    Family,
+    Informed,
+    Kind,
+    Model,
+    Modes,
+    Moments,
+    Probabilities,
+    Scorable,
+    Verifiable,
+)
 from dwindle.contracts.ranges import Within
 from dwindle.contracts.regimes import Regime, Take, TrainingPlan
 from dwindle.contracts.rows import Curated, Curator, Source
@@ -19,6 +30,7 @@ __all__ = [
     "FRESH",
     "REAL",
     "Array",
+    "Coefficients",
     "Conditions",
     "Curated",
     "Curator",
@@ -26,12 +38,14 @@ __all__ = [
     "Evidence",
     "Family",
     "FloatArray",
+    "Informed",
     "IntArray",
     "Kind",
     "Measure",
     "Measurement",
     "Metric",
     "Model",
+    "Modes",
     "Moments",
     "Origin",
     "Probabilities",
@@ -43,5 +57,6 @@ __all__ = [
     "Source",
     "Take",
     "TrainingPlan",
+    "Verifiable",
     "Within",
 ]

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from dwindle.contracts.models import Model
+from dwindle.contracts.models import Kind, Model
 from dwindle.contracts.rows import Source
 from dwindle.data.rows import FloatArray, Rows
 from dwindle.seeds import Seed
@@ -82,6 +82,8 @@ class Metric(Protocol):
 
     measures: ClassVar[Mapping[str, Measure]]
     """The numbers it returns, by name."""
+    kinds: ClassVar[frozenset[Kind]]
+    """The kinds of rows that it can measure; a recipe with rows of another kind is refused."""
 
     def measure(self, evidence: Evidence) -> Mapping[str, Measurement]:
         """Measure one generation; every name of `measures` is present."""

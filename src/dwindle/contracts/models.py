@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from dwindle.data.rows import FloatArray, Rows
+from dwindle.data.rows import Array, FloatArray, Rows
 from dwindle.seeds import Seed
 
 if TYPE_CHECKING:
     from dwindle.samplers import Sampler
 
-__all__ = ["Family", "Kind", "Model", "Moments", "Probabilities", "Scorable"]
+__all__ = [
+    "Coefficients",
+    "Family",
+    "Informed",
+    "Kind",
+    "Model",
+    "Modes",
+    "Moments",
+    "Probabilities",
+    "Scorable",
+    "Verifiable",
+]
 
-Kind = Literal["vectors", "symbols"]
-"""What a row is: a vector of d numbers, or one symbol of an alphabet 0 .. K-1."""
+Kind = Literal["vectors", "symbols", "pairs", "sequences"]
+"""What a row is.
+
+`vectors`: d numbers, rows (c, n, d). `symbols`: one symbol of an alphabet 0 .. K-1, rows (c, n). `pairs`: d inputs and,
+in the last column, the response to them, rows (c, n, d + 1). `sequences`: a block of L tokens of an alphabet, rows
+(c, n, L) of integers.
+"""
 
 
 @runtime_checkable
@@ -28,7 +44,8 @@ class Model(Protocol):
             count: rows a chain.
             sampler: temperature and its kin.
             seed: address of every random draw made here.
-            prompts: rows to continue, for families that answer prompts.
+            prompts: rows to answer or continue, for families with the knob `prompts`; they are taken in their order,
+                and from the start again where `count` is larger.
         """
         ...
 
@@ -65,6 +82,50 @@ class Probabilities(Protocol):
 
     def probabilities(self) -> FloatArray:
         """Return the probability of each symbol, (c, K), or (1, K) for a source."""
+        ...
+
+
+@runtime_checkable
+class Coefficients(Protocol):
+    """A model or source of pairs whose response depends on x only by b . x."""
+
+    def coefficients(self) -> FloatArray:
+        """Return b, (c, d), or (1, d) for a source."""
+        ...
+
+
+@runtime_checkable
+class Modes(Protocol):
+    """A source of vectors whose law has separate modes."""
+
+    def modes(self) -> FloatArray:
+        """Return the centre of each mode, (k, d)."""
+        ...
+
+    def mode_radius(self) -> float:
+        """Return how far from its mode's centre a row still counts as on it, source units."""
+        ...
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """A source that can tell a right row from a wrong one."""
+
+    def is_right(self, rows: Rows) -> Array:
+        """Say which rows are right, (c, n)."""
+        ...
+
+
+@runtime_checkable
+class Informed(Protocol):
+    """A family or curator that must know the source: the perfect generator, a verifier with the truth in hand."""
+
+    def given(self, source: Any) -> Self:
+        """Return the component that knows the source; called once, before the component is used.
+
+        Raises:
+            ValueError: if the source cannot serve it.
+        """
         ...
 
 

@@ -19,11 +19,13 @@ class Take:
         origin: whose rows.
         count: rows a chain; a smaller number than there are is drawn without replacement.
         weight: weight of each of these rows in training.
+        fixed: take the first rows, the same in every generation, in place of a draw.
     """
 
     origin: Origin
     count: int
     weight: float = 1.0
+    fixed: bool = False
 
 
 @dataclass(frozen=True)

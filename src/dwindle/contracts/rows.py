@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from dwindle.contracts.models import Kind
 from dwindle.data.rows import Array, FloatArray, Rows
@@ -65,11 +65,17 @@ class Curated:
 class Curator(Protocol):
     """Keeps, drops or weights the new rows of a generation, with a reason for each."""
 
+    judges: ClassVar[Literal["synthetic", "new"]]
+    """Whose rows it is shown: the generation's synthetic rows, or these and the fresh real rows beside them."""
+
+    kinds: ClassVar[frozenset[Kind]]
+    """The kinds of rows that it can judge; a recipe with rows of another kind is refused."""
+
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Judge the new rows.
 
         Args:
-            rows: the generation's synthetic rows with provenance.
+            rows: the generation's synthetic rows, or all its new rows, with provenance.
             anchor: the lineage's fixed real rows.
             seed: address of every random draw made here.
         """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from dwindle.contracts import Array, Curated, IntArray, Rows, Seed
+from dwindle.contracts import Array, Curated, IntArray, Kind, Rows, Seed
 
 __all__ = ["Deduplicate"]
 
@@ -22,6 +22,9 @@ class Deduplicate:
     Args:
         against_anchor: whether copies of anchor rows go too.
     """
+
+    judges: ClassVar[Literal["synthetic", "new"]] = "synthetic"
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences"})
 
     against_anchor: bool = True
 

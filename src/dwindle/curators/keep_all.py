@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal, Self
 
-from dwindle.contracts import Curated, Rows, Seed
+from dwindle.contracts import Curated, Kind, Rows, Seed
 
 __all__ = ["KeepAll"]
 
@@ -13,6 +13,9 @@ __all__ = ["KeepAll"]
 @dataclass(frozen=True)
 class KeepAll:
     """Keeps every new row with the weight it came with: what a lineage without curation does."""
+
+    judges: ClassVar[Literal["synthetic", "new"]] = "synthetic"
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences"})
 
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Keep every row that exists."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Evidence, FloatArray, Measure, Measurement
+from dwindle.contracts import Evidence, FloatArray, Kind, Measure, Measurement
 from dwindle.data.summaries import NOT_FINITE, chain_blocks, mean_and_covariance, usable_chains
 
 __all__ = ["Frechet"]
@@ -24,6 +24,7 @@ class Frechet:
     Source: Dowson and Landau 1982 (distance between normal laws); Heusel et al. 2017, section 4 (FID).
     """
 
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "pairs"})
     measures: ClassVar[Mapping[str, Measure]] = {
         "frechet": Measure("lower", "fraction of real variance", "squared Frechet distance to the held-out rows"),
     }

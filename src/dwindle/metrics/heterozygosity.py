@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Evidence, FloatArray, Measure, Measurement, Probabilities
+from dwindle.contracts import Evidence, FloatArray, Kind, Measure, Measurement, Probabilities
 
 __all__ = ["Heterozygosity"]
 
@@ -23,6 +23,7 @@ class Heterozygosity:
     Source: Nei 1973 (heterozygosity: the chance that two draws differ); Shannon 1948, section 6 (entropy).
     """
 
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"symbols"})
     measures: ClassVar[Mapping[str, Measure]] = {
         "heterozygosity": Measure("as_anchor", "fraction", "chance that two draws are different symbols"),
         "support": Measure("as_anchor", "symbols", "symbols that can still be drawn"),

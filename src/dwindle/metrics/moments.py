@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from dwindle import contracts
-from dwindle.contracts import Array, Evidence, FloatArray, Measure, Measurement
+from dwindle.contracts import Array, Evidence, FloatArray, Kind, Measure, Measurement
 from dwindle.data.summaries import mean_and_covariance
 
 __all__ = ["Moments"]
@@ -26,6 +26,7 @@ class Moments:
         (squared error of the mean and variance by generation).
     """
 
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "pairs"})
     measures: ClassVar[Mapping[str, Measure]] = {
         "mean": Measure("as_anchor", "source units", "mean, averaged over the dimensions"),
         "mean_error": Measure("lower", "source units^2", "squared error of the mean, averaged over the dimensions"),

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Evidence, FloatArray, Measure, Measurement, Within
+from dwindle.contracts import Evidence, FloatArray, Kind, Measure, Measurement, Within
 from dwindle.data.summaries import NOT_FINITE, chain_blocks, usable_chains
 
 __all__ = ["Prdc"]
@@ -37,6 +37,7 @@ class Prdc:
 
     neighbours: Annotated[int, Within(low=1, unit="rows")] = 5
 
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "pairs"})
     measures: ClassVar[Mapping[str, Measure]] = {
         "precision": Measure("higher", "fraction", "share of samples near a held-out row"),
         "recall": Measure("higher", "fraction", "share of held-out rows near a sample"),

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Array, Evidence, FloatArray, Measure, Measurement, Within
+from dwindle.contracts import Array, Evidence, FloatArray, Kind, Measure, Measurement, Within
 from dwindle.data.summaries import NOT_FINITE, chain_blocks, usable_chains
 
 __all__ = ["SlicedWasserstein"]
@@ -29,6 +29,7 @@ class SlicedWasserstein:
 
     projections: Annotated[int, Within(low=1, unit="directions")] = 64
 
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "pairs"})
     measures: ClassVar[Mapping[str, Measure]] = {
         "sliced_wasserstein": Measure("lower", "source units", "sliced 2-Wasserstein distance to the held-out rows"),
     }

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Array, Evidence, FloatArray, Measure, Measurement, Probabilities, Within
+from dwindle.contracts import Array, Evidence, FloatArray, Kind, Measure, Measurement, Probabilities, Within
 from dwindle.data.summaries import NOT_FINITE, usable_chains
 
 __all__ = ["TailMass"]
@@ -33,6 +33,7 @@ class TailMass:
 
     quantile: Annotated[float, Within(low=1e-6, high=0.5, unit="fraction of real mass")] = 0.05
 
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "pairs", "symbols"})
     measures: ClassVar[Mapping[str, Measure]] = {
         "tail_mass": Measure("as_anchor", "ratio to real", "share of samples in the real tail, over the real share"),
     }
