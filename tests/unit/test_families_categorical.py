@@ -113,3 +113,28 @@ def test_a_large_alphabet_is_sampled_in_full():
     again = fit(model.sample(50_000, sampler=PLAIN, seed=SEED).values, symbols=20_000)
     assert again.probabilities().sum() == pytest.approx(1.0)
     assert 9_000 < np.count_nonzero(again.probabilities()) < 9_800
+
+
+@pytest.mark.parametrize(
+    ("top_p", "left"),
+    [
+        (0.79, [[5 / 8, 0, 3 / 8, 0, 0], [0, 0, 0, 0, 1]]),
+        (0.8, [[5 / 8, 0, 3 / 8, 0, 0], [0, 0, 0, 0, 1]]),
+        (0.81, [[0.5, 0, 0.3, 0.2, 0], [0, 1 / 9, 0, 0, 8 / 9]]),
+        (1e-6, [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]),
+        (1.0, SHARES),
+    ],
+)
+def test_top_p_leaves_the_smallest_set_of_likeliest_symbols_that_reaches_it(top_p, left):
+    count, left = 50_000, np.array(left)
+    samples = CategoricalModel(SHARES).sample(count, sampler=Sampler(top_p=top_p), seed=SEED).values
+    seen = np.stack([np.bincount(chain, minlength=5) for chain in samples]) / count
+    assert (np.abs(seen - left) <= 4 * np.sqrt(left * (1 - left) / count)).all()
+
+
+def test_the_nucleus_is_that_of_the_tempered_law():
+    shares = CategoricalModel(np.array([[0.4, 0.3, 0.2, 0.1]]))
+    cold = shares.sample(5000, sampler=Sampler(temperature=0.25, top_p=0.7), seed=SEED).values
+    warm = shares.sample(5000, sampler=Sampler(temperature=4.0, top_p=0.7), seed=SEED).values
+    assert set(cold.ravel()) == {0}  # 0.4^4 is 0.72 of all
+    assert set(warm.ravel()) == {0, 1, 2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import chi2, kstest, multivariate_normal
 
 from dwindle.contracts import Rows, Seed
 from dwindle.families.gaussian import Gaussian, GaussianModel
@@ -130,3 +130,43 @@ def test_variance_factor_stretches_the_samples_about_the_mean():
     plain = model.sample(10, sampler=PLAIN, seed=SEED).values - model.mean()[:, None]
     wide = model.sample(10, sampler=Sampler(variance_factor=4.0), seed=SEED).values - model.mean()[:, None]
     np.testing.assert_allclose(wide, 2 * plain)
+
+
+def test_a_top_p_of_1_draws_the_noise_as_it_is():
+    model = GaussianModel(np.array([[3.0]]), np.array([[[4.0]]]))
+    noise = SEED.at("noise").numpy().standard_normal((1, 50, 1))
+    assert (model.sample(50, sampler=Sampler(top_p=1.0), seed=SEED).values == noise * 2.0 + 3.0).all()
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+@pytest.mark.parametrize("top_p", [1e-6, 0.3, 0.95])
+def test_top_p_samples_the_densest_region_of_that_mass(dimensions, top_p):
+    covariance = 0.5 * np.eye(dimensions) + 0.5
+    model = GaussianModel(np.ones((2, dimensions)), np.stack([covariance] * 2))
+    away = model.sample(20_000, sampler=Sampler(top_p=top_p), seed=SEED).values - 1.0
+    squared = np.einsum("cni,ij,cnj->cn", away, np.linalg.inv(covariance), away)
+    inside = chi2.cdf(squared, dimensions) / top_p
+    assert inside.max() <= 1 + 1e-6
+    assert kstest(inside.ravel(), "uniform").pvalue > 1e-4  # the law inside the region is the Gaussian's own
+    factor = chi2.cdf(chi2.ppf(top_p, dimensions), dimensions + 2) / top_p
+    for chain in away:
+        np.testing.assert_allclose(np.atleast_2d(np.cov(chain.T)), factor * covariance, atol=0.04 * factor)
+
+
+def test_top_p_counts_only_the_directions_that_are_left():
+    flat = GaussianModel(np.zeros((2, 3)), np.stack([np.diag([2.0, 0.0, 0.0]), np.diag([1.0, 1.0, 0.0])]))
+    values = flat.sample(20_000, sampler=Sampler(top_p=0.8), seed=SEED).values
+    for chain, variances in enumerate(([2.0, 0.0, 0.0], [1.0, 1.0, 0.0])):
+        left = np.count_nonzero(variances)
+        factor = chi2.cdf(chi2.ppf(0.8, left), left + 2) / 0.8
+        np.testing.assert_allclose(values[chain].var(axis=0), factor * np.array(variances), rtol=0.04)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_top_p_and_variance_factor_multiply_and_a_collapsed_chain_repeats_its_mean(dimensions):
+    model = fit(drawn(2, 20, dimensions))
+    plain = model.sample(10, sampler=Sampler(top_p=0.5), seed=SEED).values - model.mean()[:, None]
+    wide = model.sample(10, sampler=Sampler(top_p=0.5, variance_factor=4.0), seed=SEED).values - model.mean()[:, None]
+    np.testing.assert_allclose(wide, 2 * plain)
+    collapsed = fit(np.full((2, 10, dimensions), 0.25))
+    assert (collapsed.sample(20, sampler=Sampler(top_p=0.5), seed=SEED).values == 0.25).all()

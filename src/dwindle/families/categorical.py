@@ -25,7 +25,7 @@ class Categorical:
 
     kind: ClassVar[Kind] = "symbols"
     chains_at_once: ClassVar[bool] = True
-    knobs: ClassVar[frozenset[str]] = frozenset({"temperature"})
+    knobs: ClassVar[frozenset[str]] = frozenset({"temperature", "top_p"})
 
     symbols: Annotated[int, Within(low=1, unit="symbols")]
     smoothing: Annotated[float, Within(low=0.0, unit="rows")] = 0.0
@@ -75,11 +75,12 @@ class CategoricalModel:
     shares: FloatArray
 
     def sample(self, count: int, *, sampler: Sampler, seed: Seed, prompts: Rows | None = None) -> Rows:
-        """Sample symbols from p^(1/T), T the sampler's temperature; a lost symbol never comes back.
+        """Sample symbols from the top_p of p^(1/T), T the sampler's temperature; a lost symbol never comes back.
 
         The rows of a chain are in random order: its first k are a fair sample of size k.
         """
-        counts = _multinomial(count, self._tempered(sampler.temperature), seed.at("counts").numpy())
+        shares = _nucleus(self._tempered(sampler.temperature), sampler.top_p)
+        counts = _multinomial(count, shares, seed.at("counts").numpy())
         chains, size = self.shares.shape
         symbols = np.repeat(np.tile(np.arange(size), chains), counts.reshape(-1)).reshape(chains, count)
         return Rows(seed.at("order").numpy().permuted(symbols, axis=1, out=symbols))
@@ -107,6 +108,24 @@ class CategoricalModel:
             logs = np.log(self.shares / self.shares.max(axis=1, keepdims=True)) / temperature
         powers = np.exp(logs)
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _nucleus(shares: FloatArray, top_p: float) -> FloatArray:
+    """Return the smallest set of likeliest symbols whose mass reaches top_p, normalised, (c, K).
+
+    Of equally likely symbols the one with the smaller number is taken first.
+
+    Source: Holtzman et al. 2020, section 3.1.
+    """
+    if top_p == 1.0:
+        return shares
+    order = np.argsort(-shares, axis=1, kind="stable")
+    falling = np.take_along_axis(shares, order, axis=1)
+    above = np.cumsum(falling, axis=1)[:, :-1]  # mass of the likelier symbols, from the second symbol on
+    falling[:, 1:][above >= top_p * (1.0 - 1e-12)] = 0.0  # rounding of the sums adds no symbol
+    nucleus = np.empty_like(shares)
+    np.put_along_axis(nucleus, order, falling, axis=1)
+    return np.asarray(nucleus / nucleus.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def _multinomial(count: int, shares: FloatArray, generator: np.random.Generator) -> IntArray:
