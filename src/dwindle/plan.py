@@ -18,7 +18,7 @@ from dwindle.config.reading import Document
 from dwindle.config.recipe import Recipe, fresh_rows, recipe_from
 from dwindle.config.schema import Problems
 from dwindle.config.sweep import Lineage, Sweep
-from dwindle.contracts import REAL
+from dwindle.contracts import REAL, Informed
 from dwindle.data.manifest import digest_of
 from dwindle.data.workspace import held, publish_text
 from dwindle.errors import BadInput
@@ -138,17 +138,20 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
     pooled = bool(generation) and bool(
         recipe.regime.plan(1, {REAL: recipe.budget, 1: recipe.budget}, budget=recipe.budget).keep
     )
-    warm = bool(generation) and recipe.restart == "warm"
+    start = {"cold": "", "warm": parent, "base": generation_folder(name, 0)}[recipe.restart] if generation else ""
+    generator = f"models/{parent}" if generation else real
+    asked = bool(generation) and recipe.sampler.prompts == "anchor"
     digests = {stage: _stage_digest(recipe, name, generation, stage) for stage in STAGES}
     return {
         "lineage": name,
         "generation": generation,
         "folder": folder,
         "rows": rows,
-        "generator": f"models/{parent}" if generation else real,
+        "generator": generator,
+        "prompts": real if asked else f"{generator}/manifest.json",
         "real": real,
         "pool": f"data/{parent}/train" if pooled else f"{rows}/manifest.json",
-        "restart": f"models/{parent}" if warm else f"data/{folder}/train/manifest.json",
+        "restart": f"models/{start}" if start else f"data/{folder}/train/manifest.json",
         **digests,
     }
 
@@ -181,10 +184,18 @@ def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
     }
     if stage == "generate" and not first:
         reads[stage]["rows"] = sampled_rows(recipe, generation)
+        reads[stage] |= {"source": settings["source"]} if isinstance(recipe.family, Informed) else {}
+    if stage == "train" and isinstance(recipe.family, Informed):
+        reads[stage]["source"] = settings["source"]
     if stage == "curate" and not first:
         reads[stage] |= {"regime": settings["regime"], "curators": settings["curators"]}
-        reads[stage] |= {"fresh": fresh, "source": settings["source"]} if fresh else {}
+        reads[stage] |= {"fresh": fresh} if fresh else {}
+        reads[stage] |= {"source": settings["source"]} if _reads_source(recipe, fresh) else {}
     return {**reads[stage], "generation": generation, "threads": recipe.threads}
+
+
+def _reads_source(recipe: Recipe, fresh: int) -> bool:
+    return bool(fresh) or any(isinstance(curator, Informed) for curator in recipe.curators)
 
 
 def _modules(recipe: Recipe, stage: str, generation: int) -> list[str]:
@@ -194,7 +205,9 @@ def _modules(recipe: Recipe, stage: str, generation: int) -> list[str]:
         "train": [recipe.family],
         "evaluate": [recipe.family, recipe.source, *recipe.metrics],
     }
-    if stage == "curate" and fresh_rows(recipe.regime, generation, recipe.budget):
+    if stage == "curate" and generation and _reads_source(recipe, fresh_rows(recipe.regime, generation, recipe.budget)):
+        used[stage].append(recipe.source)
+    if stage in ("generate", "train") and used[stage] and isinstance(recipe.family, Informed):
         used[stage].append(recipe.source)
     return [_module(item) for item in used[stage]]
 
@@ -265,7 +278,7 @@ def _hold_together(plan: Plan) -> None:
     """Look up what every reader of the plan relies on, so that a plan edited by hand or half merged is refused here."""
     texts = [plan.sweep, plan.compare, *(entry[key] for entry in plan.real.values() for key in ("folder", "draw"))]
     for entry in plan.chain.values():
-        texts += [entry[key] for key in ("folder", "rows", "generator", "real", "pool", "restart", *STAGES)]
+        texts += [entry[key] for key in ("folder", "rows", "generator", "prompts", "real", "pool", "restart", *STAGES)]
         dict(plan.recipes[entry["lineage"]])
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a path or a digest is no text")

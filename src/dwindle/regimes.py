@@ -5,13 +5,14 @@ Their names in params.yaml are the class names in snake case.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dwindle.contracts import FRESH, REAL, Origin, Take, TrainingPlan, Within
 
-__all__ = ["Accumulate", "AccumulateSubsample", "Blend", "Fresh", "Replace"]
+__all__ = ["Accumulate", "AccumulateSubsample", "Blend", "Fresh", "Mixture", "Replace"]
 
 Ratio = Annotated[float, Within(low=0.0, high=1.0, unit="fraction")]
 
@@ -54,8 +55,8 @@ class AccumulateSubsample:
     """A budget-sized draw of the anchor and all synthetic rows so far trains the next generation.
 
     Args:
-        replacement: draw with replacement. The two are different workflows: their error ratios tend to
-            pi^2/2 - 2 (without) and pi^2/3 (with).
+        replacement: draw with replacement. The two are different workflows: their error ratios tend to pi^2/2 - 2
+            (without) and pi^2/3 - 1/4 (with, after a generation 0 that takes the whole anchor).
 
     Source: Kazdan et al. 2024, accumulate-subsample.
     """
@@ -115,6 +116,87 @@ class Fresh:
     def plan(self, generation: int, available: Mapping[Origin, int], *, budget: int) -> TrainingPlan:
         """Train on both shares."""
         return _shares(self.asks(generation, budget=budget), available)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Real and synthetic rows at any ratio, weight, reach and size: the general point of which the others are corners.
+
+    Args:
+        synthetic_ratio: synthetic rows over all training rows, at the end of the schedule.
+        real: which real rows: new ones (`fresh`), anchor rows drawn anew each generation (`replayed`), or always the
+            same first anchor rows (`fixed`).
+            Source: fresh and fixed are the loops of Alemohammad et al. 2023, replayed that of Shumailov et al. 2024.
+        window: the synthetic rows come in equal shares from the newest so many generations.
+        real_weight: share of the total weight in training that the real rows have together; null: every row weighs
+            the same. Source: He et al. 2025, arXiv 2502.18049; (sqrt(k^2 + 4 k) - k) / 2 is best, k real rows a
+            synthetic row.
+        growth: generation t trains on budget x (t + 1)^growth rows.
+            Source: Xu et al. 2025, arXiv 2505.13947; above 1 the total drift of pure replacement stays finite.
+        schedule: how the synthetic ratio comes to be: at once (`constant`), from 0 in a straight line (`linear`) or as a
+            logistic curve, or from 1 when real rows come at last (`late_real`), which asks whether they heal.
+        ramp: generations that the schedule takes; the logistic one is half way up after half of them.
+    """
+
+    synthetic_ratio: Ratio = 0.9
+    real: Literal["fresh", "replayed", "fixed"] = "fresh"
+    window: Annotated[int, Within(low=1, high=1_000_000, unit="generations")] = 1
+    real_weight: Annotated[float, Within(low=1e-6, high=1 - 1e-6, unit="fraction of weight")] | None = None
+    growth: Annotated[float, Within(low=0.0, high=3.0)] = 0.0
+    schedule: Literal["constant", "linear", "logistic", "late_real"] = "constant"
+    ramp: Annotated[int, Within(low=1, high=1_000_000, unit="generations")] = 10
+
+    def rows(self, generation: int, budget: int) -> int:
+        """Return how many rows train generation t."""
+        return round(budget * math.pow(generation + 1, self.growth))
+
+    def ratio(self, generation: int) -> float:
+        """Return the synthetic ratio of generation t."""
+        if self.schedule == "constant":
+            return self.synthetic_ratio
+        if self.schedule == "late_real":
+            return 1.0 if generation < self.ramp else self.synthetic_ratio
+        if self.schedule == "linear":
+            return self.synthetic_ratio * min(1.0, generation / self.ramp)
+        return self.synthetic_ratio / (1.0 + math.exp(4.0 - 8.0 * generation / self.ramp))
+
+    def asks(self, generation: int, *, budget: int) -> Mapping[Origin, int]:
+        """Ask for the synthetic share, and for the real one if it is fresh."""
+        synthetic, real = self._counts(generation, budget)
+        return {generation: synthetic} | ({FRESH: real} if self.real == "fresh" else {})
+
+    def plan(self, generation: int, available: Mapping[Origin, int], *, budget: int) -> TrainingPlan:
+        """Train on both shares, weighted if asked to; keep what the window still reaches."""
+        synthetic, real = self._counts(generation, budget)
+        within = sorted((o for o in available if o > REAL and o > generation - self.window), reverse=True)
+        source = FRESH if self.real == "fresh" else REAL
+        wanted = {source: real} | dict(zip(within, _even(synthetic, len(within)), strict=True))
+        counts = {origin: min(count, available.get(origin, 0)) for origin, count in wanted.items()}
+        weights = self._weights(counts.get(source, 0), sum(counts.values()))
+        takes = tuple(
+            Take(origin, count, weights[origin == source], fixed=self.real == "fixed" and origin == source)
+            for origin, count in counts.items()
+            if count
+        )
+        keep = tuple(o for o in (*([REAL] if source == REAL else []), *sorted(within)) if o in available)
+        return TrainingPlan(takes or (Take(generation, 0),), keep=keep if self.window > 1 else ())
+
+    def _counts(self, generation: int, budget: int) -> tuple[int, int]:
+        """Return how many synthetic and how many real rows train generation t."""
+        rows = self.rows(generation, budget)
+        synthetic = round(self.ratio(generation) * rows)
+        return synthetic, rows - synthetic
+
+    def _weights(self, real: int, rows: int) -> tuple[float, float]:
+        """Return the weight of a synthetic row and that of a real one; on average a row weighs 1."""
+        if self.real_weight is None or real in (0, rows):
+            return 1.0, 1.0
+        return (1.0 - self.real_weight) * rows / (rows - real), self.real_weight * rows / real
+
+
+def _even(count: int, parts: int) -> list[int]:
+    """Split a count into parts that differ by one at most, the larger ones first."""
+    return [count // parts + (place < count % parts) for place in range(parts)] if parts else []
 
 
 def _everything(generation: int, available: Mapping[Origin, int], budget: int) -> tuple[Take, ...]:

@@ -67,7 +67,7 @@ def whole_numbers(kind: Kind) -> bool:
 def source_of(kind: Kind) -> Source:
     """Return an endless source of example rows."""
     sources: dict[Kind, type[Source]] = {
-        "vectors": _Vectors,
+        "vectors": _Moded,
         "symbols": _Symbols,
         "pairs": _Pairs,
         "sequences": _Sequences,
@@ -153,13 +153,26 @@ class _Vectors:
 
     def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
         """Return a block of rows."""
-        rows = rows_of(self.kind, chains=chains, count=count, name=f"block {first}")
+        rows = rows_of(self.kind, chains=chains, count=count, name=f"block {first} of {seed.words}")
         return Rows(rows.values, provenance=Provenance.of(REAL, chains, count, first=first))
 
     @classmethod
     def smallest(cls) -> Self:
         """Return the only settings there are."""
         return cls()
+
+
+@dataclass(frozen=True)
+class _Moded(_Vectors):
+    """An endless source of example vectors, all around one mode."""
+
+    def modes(self) -> FloatArray:
+        """Return the centre of the only mode, (1, 2)."""
+        return np.ones((1, 2))
+
+    def mode_radius(self) -> float:
+        """Return three deviations."""
+        return 3.0
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from dwindle.components import Room, component, name_of, names
 from dwindle.config.reading import KeyPath
 from dwindle.config.schema import Problems, build, convert, expected, schema, settings_of
-from dwindle.contracts import FRESH, Curator, Family, Metric, Regime, Source, Within
+from dwindle.contracts import FRESH, Curator, Family, Informed, Metric, Regime, Source, Within
 from dwindle.data.manifest import digest_of
 from dwindle.errors import BadInput, nearest
 from dwindle.samplers import Sampler
@@ -22,7 +22,7 @@ __all__ = ["LINEAGE_NAME", "PARTS", "Recipe", "advice", "fresh_rows", "misnamed"
 
 LINEAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
-Restart = Literal["cold", "warm"]
+Restart = Literal["cold", "warm", "base"]
 
 PARTS: dict[str, Any] = {
     "seed": Annotated[int, Within(low=0, high=2**63 - 1)],
@@ -46,7 +46,7 @@ class Recipe:
         chains: independent replicates, the unit of statistics.
         budget: real rows of the anchor, and rows that a generation may train on.
         threads: threads of the numerical libraries; other threads give other bits.
-        restart: where training starts: `cold` (anew) or `warm` (from the parent).
+        restart: where training starts: `cold` (anew), `warm` (from the parent) or `base` (from generation 0).
         source: where real rows come from.
         family: which kind of model.
         regime: what trains generation t >= 1.
@@ -183,25 +183,46 @@ def advice(word: str, also: Iterable[str] = ()) -> str:
 
 def _agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
     """Note settings that are fine by themselves and wrong together."""
-    family, source = recipe.family, recipe.source
-    if family.kind != source.kind:
-        text = f"takes {family.kind}, but source {name_of(source)} gives {source.kind}"
-        problems.add((*path, "family"), name_of(family), text)
-    known, symbols = (getattr(part, "symbols", None) for part in (family, source))
+    source = recipe.source
+    _kinds_agree(recipe, path, problems)
+    _all_informed(recipe, path, problems)
+    known, symbols = (getattr(part, "symbols", None) for part in (recipe.family, source))
     if isinstance(known, int) and isinstance(symbols, int) and known < symbols:
         text = f"the family knows fewer symbols than the {symbols} of source {name_of(source)}"
         problems.add((*path, "family", "symbols"), known, text)
-    defaults = Sampler()
-    for knob in ("temperature", "variance_factor"):
-        if getattr(recipe.sampler, knob) != getattr(defaults, knob) and knob not in family.knobs:
-            text = (
-                f"family {name_of(family)} does not honour it; it honours: {', '.join(sorted(family.knobs)) or 'none'}"
-            )
-            problems.add((*path, "sampler", knob), getattr(recipe.sampler, knob), text)
+    for field in fields(Sampler):
+        value, knobs = getattr(recipe.sampler, field.name), recipe.family.knobs
+        if field.name not in knobs | {"oversample"} and value != field.default:
+            honoured = ", ".join(sorted(knobs)) or "none"
+            text = f"family {name_of(recipe.family)} does not honour it; it honours: {honoured}"
+            problems.add((*path, "sampler", field.name), value, text)
     if source.capacity is not None and recipe.budget > source.capacity:
         problems.add((*path, "budget"), recipe.budget, f"source {name_of(source)} has {source.capacity} rows a chain")
-    doubled = {
-        name_of(metric) for metric in recipe.metrics if list(map(name_of, recipe.metrics)).count(name_of(metric)) > 1
-    }
-    for name in sorted(doubled):
+    measured = [name_of(metric) for metric in recipe.metrics]
+    for name in sorted({name for name in measured if measured.count(name) > 1}):
         problems.add((*path, "metrics"), name, "the metric stands here twice")
+
+
+def _kinds_agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
+    """Note components that cannot take the rows of the source."""
+    given = f"source {name_of(recipe.source)} gives {recipe.source.kind}"
+    family = recipe.family
+    if family.kind != recipe.source.kind and not isinstance(family, Informed):
+        problems.add((*path, "family"), name_of(family), f"takes {family.kind}, but {given}")
+    judges: list[tuple[str, Metric | Curator, str]] = [("metrics", metric, "measures") for metric in recipe.metrics]
+    judges += [("curators", curator, "judges") for curator in recipe.curators]
+    for key, judge, verb in judges:
+        if recipe.source.kind not in judge.kinds:
+            text = f"{verb} {', '.join(sorted(judge.kinds))}, but {given}"
+            problems.add((*path, key), name_of(judge), text)
+
+
+def _all_informed(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
+    """Note components that must know the source and cannot make anything of this one."""
+    knowing = [("family", recipe.family), *(("curators", curator) for curator in recipe.curators)]
+    for key, knower in knowing:
+        if isinstance(knower, Informed):
+            try:
+                knower.given(recipe.source)
+            except ValueError as error:
+                problems.add((*path, key), name_of(knower), str(error), error)

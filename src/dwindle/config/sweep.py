@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dwindle.components import name_of
+from dwindle.config.arms import CONTROL, control_entry, with_arms
+from dwindle.config.merging import laid_over
+from dwindle.config.preset import Preset, preset_from
 from dwindle.config.reading import Document, read_yaml, scalar, shown
 from dwindle.config.recipe import Recipe, advice, fresh_rows, misnamed, recipe_from
 from dwindle.config.schema import Problems, build, convert, schema
@@ -22,7 +25,7 @@ __all__ = ["Engine", "Lineage", "Sweep", "Tracking", "load_sweep"]
 
 Generations = Annotated[int, Within(low=0, high=1_000_000, unit="generations")]
 
-_OWN = ("sweep", "generations", "lineages", "tracking", "engine")
+_OWN = ("sweep", "generations", "lineages", "control", "arms", "preset", "tracking", "engine")
 _SHARED = (
     "seed",
     "chains",
@@ -90,6 +93,7 @@ class Sweep:
         tracking: where MLflow keeps the runs.
         engine: how lineages are grown side by side.
         root: the project: everything is written below it.
+        preset: the published result that it reproduces, if it is one of those.
     """
 
     name: str
@@ -97,6 +101,7 @@ class Sweep:
     tracking: Tracking = field(default_factory=Tracking)
     engine: Engine = field(default_factory=Engine)
     root: Path = field(default_factory=Path)
+    preset: Preset | None = None
 
     def chosen(self, name: str | None) -> tuple[str, ...]:
         """Return the names of the lineages to grow: one, the first if the name is empty, all if it is None.
@@ -196,11 +201,29 @@ def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:
         return None
     shared = _DEFAULTS | {key: data[key] for key in _SHARED if key in data}
     generations = data.get("generations", 10)
+    entries = with_arms(entries, data.get("arms"), problems)
     lineages = {key: _lineage(key, entry, shared, generations, problems) for key, entry in entries.items()}
     grown = {key: lineage for key, lineage in lineages.items() if lineage is not None}
+    grown |= _control(data.get("control", False), grown, shared, generations, problems)
+    preset = preset_from(data.get("preset"), grown, problems)
     if problems:
         return None
-    return Sweep(name, grown, tracking, engine, root)
+    return Sweep(name, grown, tracking, engine, root, preset)
+
+
+def _control(
+    wanted: Any, grown: Mapping[str, Lineage], shared: Mapping[str, Any], generations: Any, problems: Problems
+) -> dict[str, Lineage]:
+    """Return the all-real control lineage, if it is wanted."""
+    if not isinstance(wanted, bool):
+        problems.add(("control",), wanted, "expected true or false")
+    elif wanted and CONTROL in grown:
+        problems.add(("control",), wanted, f"the sweep names a lineage {CONTROL} itself")
+    elif wanted and grown:
+        entry = control_entry(next(iter(grown.values())).recipe.source)
+        lineage = _lineage(CONTROL, entry, shared, generations, problems)
+        return {CONTROL: lineage} if lineage is not None else {}
+    return {}
 
 
 def _section(key: str, kind: type[Any], data: Mapping[str, Any], problems: Problems) -> Any:
@@ -224,28 +247,11 @@ def _lineage(name: str, entry: Any, shared: Mapping[str, Any], generations: Any,
     own = {key: value for key, value in entry.items() if key != "generations"}
     where = (*path, "generations") if "generations" in entry else ("generations",)
     last = convert(Generations, entry.get("generations", generations), where, problems)
-    recipe = recipe_from(_merged(shared, own), path, problems)
+    recipe = recipe_from(laid_over(shared, own), path, problems)
     if recipe is None or not isinstance(last, int):
         return None
     _enough_rows(Lineage(name, recipe, last), path, problems)
     return Lineage(name, recipe, last)
-
-
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a lineage over the shared settings; a component of another name brings none of the shared one's settings."""
-    from omegaconf import OmegaConf
-
-    merged = dict(shared)
-    for key, value in own.items():
-        below = merged.get(key)
-        same = isinstance(value, Mapping) and isinstance(below, Mapping)
-        if same and value.get("name", below.get("name")) == below.get("name"):  # type: ignore[union-attr]
-            merged[key] = OmegaConf.to_container(OmegaConf.merge(below, value))
-        elif isinstance(value, Mapping) and isinstance(below, str) and "name" not in value:
-            merged[key] = {"name": below, **value}
-        else:
-            merged[key] = value
-    return merged
 
 
 def _enough_rows(lineage: Lineage, path: tuple[str, ...], problems: Problems) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dwindle.contracts import FRESH, REAL, Take, TrainingPlan
+from dwindle.contracts import FRESH, REAL, Curated, Take, TrainingPlan
 from dwindle.data.rows import IntArray, Rows
 from dwindle.data.shards import link_shard, read_shard, write_shard
 from dwindle.errors import Starved
 from dwindle.seeds import Seed
-from dwindle.stages.job import Job, facts_of, read_rows
+from dwindle.stages.job import Job, facts_of, read_rows, told
 
 __all__ = ["SMALLEST", "run"]
 
@@ -49,7 +49,7 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
         link_shard(job.inputs["rows"], "real", out)
         return _facts(read_rows(job.inputs["rows"]), ["real"], ["real"], {})
     new, dropped = _judged(job)
-    parts = [*_within_reach(job), new, *_fresh(job)]
+    parts = [*_within_reach(job), *new]
     plan = _plan(job, parts)
     chosen = _chosen(parts, plan, job.seed)
     rows = Rows.join([part.rows for part in chosen])
@@ -77,22 +77,39 @@ def _facts(rows: Rows, shards: list[str], pool: list[str], dropped: Mapping[str,
     }
 
 
-def _judged(job: Job) -> tuple[Part, dict[str, int]]:
-    """Return the new synthetic rows that the curators keep, and what they dropped for which reason."""
-    folder = job.inputs["rows"]
-    (name,) = facts_of(folder)["shards"]
-    rows, anchor = read_shard(folder, name), read_rows(job.inputs["real"])
+def _judged(job: Job) -> tuple[list[Part], dict[str, int]]:
+    """Return the new rows that the curators keep, synthetic ones first, and what was dropped for which reason."""
+    parts, anchor = [_synthetic(job), *_fresh(job)], read_rows(job.inputs["real"])
     dropped: dict[str, int] = {}
-    untouched = True
     for place, curator in enumerate(job.recipe.curators):
-        verdict = curator.curate(rows, anchor=anchor, seed=job.seed.at("curator", place))
+        shown = parts if curator.judges == "new" else parts[:1]
+        rows = Rows.join([part.rows for part in shown])
+        if not rows.count:
+            continue
+        verdict = told(curator, job.recipe.source).curate(rows, anchor=anchor, seed=job.seed.at("curator", place))
         for reason, count in verdict.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + int(count)
         if verdict.weights is not None or not verdict.kept.all():
-            untouched = False
-            weights = rows.filled_weights() if verdict.weights is None else verdict.weights
-            rows = _compressed(replace(rows, weights=np.where(verdict.kept, weights, 0.0)))
-    return Part(name, job.generation, rows, folder if untouched else None), dropped
+            parts = [*_sentenced(shown, rows, verdict), *parts[len(shown) :]]
+    return parts, dropped
+
+
+def _synthetic(job: Job) -> Part:
+    """Return the synthetic rows as they were generated."""
+    folder = job.inputs["rows"]
+    (name,) = facts_of(folder)["shards"]
+    return Part(name, job.generation, read_shard(folder, name), folder)
+
+
+def _sentenced(parts: list[Part], rows: Rows, verdict: Curated) -> Iterator[Part]:
+    """Yield what a verdict on the joined rows leaves of each part."""
+    weights = rows.filled_weights() if verdict.weights is None else verdict.weights
+    left = np.where(verdict.kept, weights, 0.0)
+    place = 0
+    for part in parts:
+        own = left[:, place : place + part.rows.count]
+        place += part.rows.count
+        yield Part(part.name, part.origin, _compressed(replace(part.rows, weights=own)))
 
 
 def _compressed(rows: Rows) -> Rows:
@@ -158,9 +175,15 @@ def _taken(parts: list[Part], take: Take, seed: Seed) -> list[Part]:
     rows = Rows.join([part.rows for part in own])
     if take.weight != 1.0:
         rows, own = replace(rows, weights=rows.filled_weights() * take.weight), []
+    if take.fixed and take.count < rows.count:
+        return [Part(f"fixed-{take.origin}", take.origin, rows.take(_first(rows.chains, take.count)))]
     if take.count < rows.counts.max():
         rows, own = _without_replacement(rows, take.count, seed), []
     return own or [Part(f"taken-{take.origin}" if take.origin != FRESH else "taken-fresh", take.origin, rows)]
+
+
+def _first(chains: int, count: int) -> IntArray:
+    return np.broadcast_to(np.arange(count, dtype=np.int64), (chains, count))
 
 
 def _without_replacement(rows: Rows, count: int, seed: Seed) -> Rows:

@@ -10,7 +10,7 @@ from dwindle.contracts import Evidence, Measurement
 from dwindle.intervals import summarize
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
-from dwindle.stages.job import Job, read_rows
+from dwindle.stages.job import Job, read_rows, told
 from dwindle.stages.lift import load_model
 
 __all__ = ["run"]
@@ -31,7 +31,7 @@ def run(job: Job) -> Mapping[str, Any]:
 
 def _evidence(job: Job) -> Evidence:
     recipe, real = job.recipe, job.inputs["real"]
-    model = load_model(recipe.family, job.inputs["model"])
+    model = load_model(told(recipe.family, recipe.source), job.inputs["model"])
     held_out = read_rows(real, "held_out")
     return Evidence(
         generation=job.generation,

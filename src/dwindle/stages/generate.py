@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dwindle.contracts import Model
 from dwindle.data.rows import Provenance, Rows
 from dwindle.data.shards import link_shard, write_shard
-from dwindle.stages.job import Job
+from dwindle.samplers import Sampler
+from dwindle.stages.job import Job, read_rows, told
 from dwindle.stages.lift import load_model
 
 __all__ = ["run"]
@@ -22,7 +25,7 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     if job.generation == 0:
         link_shard(job.inputs["generator"], "real", out)
         return {"shards": ["real"], "rows": {"real": job.recipe.budget}, "chains": chains}
-    model = load_model(job.recipe.family, job.inputs["generator"])
+    model = load_model(told(job.recipe.family, job.recipe.source), job.inputs["generator"])
     rows = _sample(model, job)
     name = f"synthetic-{job.generation:03d}"
     write_shard(out, name, rows)
@@ -33,5 +36,13 @@ def _sample(model: Model, job: Job) -> Rows:
     recipe, generation = job.recipe, job.generation
     asked = recipe.regime.asks(generation, budget=recipe.budget).get(generation, 0)
     count = round(asked * recipe.sampler.oversample)
-    rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0))
-    return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
+    if count == 0:  # a generation of real rows only: an empty shard of the model's shape
+        rows = model.sample(1, sampler=Sampler(), seed=job.seed.at(0))
+        return Rows(rows.values[:, :0], provenance=Provenance.of(generation, rows.chains, 0))
+    if recipe.sampler.prompts == "none":
+        rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0))
+        return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
+    prompts = read_rows(job.inputs["real"])
+    rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0), prompts=prompts.anonymous())
+    asked_by = np.broadcast_to(np.arange(count) % prompts.count, (rows.chains, count))
+    return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count, source=asked_by))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from dwindle.contracts import Informed, Source
 from dwindle.data.manifest import read_manifest
 from dwindle.data.rows import Rows
 from dwindle.data.shards import read_shard
@@ -16,7 +17,9 @@ from dwindle.seeds import Seed
 if TYPE_CHECKING:
     from dwindle.config.recipe import Recipe
 
-__all__ = ["Job", "facts_of", "read_rows"]
+__all__ = ["Job", "facts_of", "read_rows", "told"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,8 @@ def read_rows(folder: Path, part: str = "shards") -> Rows:
         part: which list of shards in its manifest: `shards` (what trains), `pool`, `held_out`.
     """
     return Rows.join([read_shard(folder, name) for name in facts_of(folder)[part]])
+
+
+def told(component: T, source: Source) -> T:
+    """Return a component that knows the source, if it is one that must."""
+    return cast(T, component.given(source)) if isinstance(component, Informed) else component

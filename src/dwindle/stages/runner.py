@@ -120,9 +120,10 @@ def _slots(entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     A slot of the plan that names a manifest is empty: DVC has no other way to leave one open.
     """
     folder = entry["folder"]
-    optional = {slot: entry[slot] for slot in ("pool", "restart") if not entry[slot].endswith(".json")}
+    optional = {slot: entry[slot] for slot in ("prompts", "pool", "restart") if not entry[slot].endswith(".json")}
     return {
-        "generate": {"generator": entry["generator"]},
+        "generate": {"generator": entry["generator"]}
+        | ({"real": optional["prompts"]} if "prompts" in optional else {}),
         "curate": {"rows": entry["rows"], "real": entry["real"]}
         | ({"pool": optional["pool"]} if "pool" in optional else {}),
         "train": {"train": f"data/{folder}/train"} | ({"parent": optional["restart"]} if "restart" in optional else {}),

@@ -8,7 +8,7 @@ from typing import Any
 
 from dwindle.data.rows import Rows
 from dwindle.errors import StageFailed
-from dwindle.stages.job import Job, read_rows
+from dwindle.stages.job import Job, read_rows, told
 from dwindle.stages.lift import fit_model, load_model
 
 __all__ = ["run"]
@@ -22,7 +22,7 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     """
     rows = read_rows(job.inputs["train"])
     _refuse_unfit(rows)
-    family = job.recipe.family
+    family = told(job.recipe.family, job.recipe.source)
     parent = load_model(family, job.inputs["parent"]) if "parent" in job.inputs else None
     try:
         model = fit_model(family, rows.anonymous(), seed=job.seed, parent=parent)

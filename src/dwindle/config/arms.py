@@ -1,0 +1,57 @@
+"""Lineages beside those that a sweep names: the all-real control, and arms that separate the sources of error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dwindle.config.merging import laid_over
+from dwindle.config.schema import Problems
+from dwindle.contracts import Source
+from dwindle.errors import nearest
+
+__all__ = ["ARMS", "CONTROL", "control_entry", "with_arms"]
+
+CONTROL = "control"
+"""Name of the lineage that trains on real rows only, with the same restarts: what no synthetic row has touched."""
+
+ARMS = ("rows", "capacity", "fit")
+"""More rows, more capacity, a better fit: each takes away one source of error.
+
+Source: Shumailov et al. 2024: statistical approximation, functional expressivity, functional approximation.
+"""
+
+
+def control_entry(source: Source) -> dict[str, Any]:
+    """Return what differs in the control: new real rows each generation, or the anchor again if the source ends."""
+    return {"regime": {"name": "fresh" if source.capacity is None else "blend", "synthetic_ratio": 0.0}}
+
+
+def with_arms(entries: Mapping[str, Any], arms: Any, problems: Problems) -> dict[str, Any]:
+    """Return the lineages of a sweep with its arms among them, each named `<lineage>-<arm>`.
+
+    Args:
+        entries: what differs in each lineage.
+        arms: `of`, the lineage whose error is taken apart, and what differs in each arm.
+        problems: where to note what is wrong.
+    """
+    if arms is None:
+        return dict(entries)
+    if not isinstance(arms, Mapping) or not isinstance(arms.get("of"), str):
+        problems.add(("arms",), arms, f"expected `of: LINEAGE` and what differs in {', '.join(ARMS)}")
+        return dict(entries)
+    of = arms["of"]
+    if of not in entries:
+        problems.add(("arms", "of"), of, f"no lineage of that name{nearest(of, entries)}")
+        return dict(entries)
+    found = dict(entries)
+    for arm, differs in arms.items():
+        if arm == "of":
+            continue
+        if arm not in ARMS:
+            problems.add(("arms", arm), differs, f"unknown arm{nearest(arm, ARMS)}; arms are {', '.join(ARMS)}")
+        elif not isinstance(differs, Mapping):
+            problems.add(("arms", arm), differs, "expected a mapping of what differs from the lineage")
+        else:
+            found[f"{of}-{arm}"] = laid_over(entries[of] or {}, differs)
+    return found
