@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,31 +18,43 @@ from dwindle.config.sweep import load_sweep
 from dwindle.errors import BadInput, DwindleError
 from dwindle.growth import grow_sweep, is_grown
 from dwindle.report.summary import Summary, show_summary
+from flows.presets import workspace
 from flows.reaper import watch
 
-__all__ = ["Overrides", "ParamsFile", "command", "publish"]
+__all__ = ["Overrides", "ParamsFile", "command", "guarded", "publish", "reaped"]
 
 Overrides = Annotated[tuple[Annotated[str, Field(pattern=r"^[\w.-]+=")], ...], Field(max_length=100)]
 ParamsFile = Annotated[Path, Field(description="The sweep's file")]
 
 
-async def publish(summary: Summary) -> None:
-    """Show a comparison at the terminal and as a table on the flow run's page."""
+async def publish(summary: Summary, *, shown: bool = True) -> None:
+    """Show a comparison at the terminal and as tables on the flow run's page."""
     await acreate_table_artifact(
-        table=[dict(zip(summary.columns, row, strict=True)) for row in zip(*summary.columns.values(), strict=True)],
+        table=_lines(summary.columns),
         key="lineages",
         description="\n\n".join([summary.table.title, *summary.table.notes, *summary.notes]),
     )
-    show_summary(summary)
+    for table in summary.tables:
+        description = "\n\n".join([table.title, *table.notes])
+        await acreate_table_artifact(table=_lines(table.by_column), key=table.name, description=description)
+    if shown:
+        show_summary(summary)
+
+
+def _lines(columns: dict[str, list[str]]) -> list[dict[str, str]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def command(flow: Callable[..., Coroutine[Any, Any, None]], *, picks_lineage: bool = False) -> None:
-    """Run a flow with the command line's `key=value` overrides; `params=FILE` names another file.
+    """Run a flow with the command line's `key=value` overrides; `params=FILE` or `preset=NAME` names another sweep.
 
     Everything is validated before Prefect is asked for anything.
     """
-    debug = "--debug" in sys.argv
-    own = {"params": "params.yaml", "lineage": ""}
+    guarded(lambda: _run(flow, picks_lineage))
+
+
+def _run(flow: Callable[..., Coroutine[Any, Any, None]], picks_lineage: bool) -> None:
+    own = {"params": "", "preset": "", "lineage": ""}
     overrides = []
     for argument in sys.argv[1:]:
         key, sign, value = argument.partition("=")
@@ -49,20 +62,34 @@ def command(flow: Callable[..., Coroutine[Any, Any, None]], *, picks_lineage: bo
             own[key] = value
         elif argument != "--debug":
             overrides.append(argument)
+    if own["lineage"] and not picks_lineage:
+        raise BadInput("lineage=NAME is for `python -m flows.lineage`; a sweep grows all of its lineages")
+    if own["params"] and own["preset"]:
+        raise BadInput("params=FILE and preset=NAME both name a sweep; give one")
+    params = workspace(own["preset"]) if own["preset"] else Path(own["params"] or "params.yaml")
+    sweep, name = load_sweep(params, overrides), own["lineage"] if picks_lineage else None
+    if is_grown(sweep, name):
+        grow_sweep(sweep, name)  # there is nothing to schedule: the table in seconds, without Prefect
+        return
+    with reaped():
+        asyncio.run(flow(params=params, overrides=overrides, **({"name": name} if picks_lineage else {})))
+
+
+@contextmanager
+def reaped() -> Iterator[None]:
+    """Have Prefect's embedded server ended if this process is killed; a server of one's own is left alone."""
+    reaper = None if "PREFECT_API_URL" in os.environ else watch()
+    yield
+    del reaper  # it lives as long as its pipe
+
+
+def guarded(run: Callable[[], None]) -> None:
+    """Run a command; a user's mistake ends in one message and its exit code, never in a traceback."""
     try:
-        if own["lineage"] and not picks_lineage:
-            raise BadInput("lineage=NAME is for `python -m flows.lineage`; a sweep grows all of its lineages")
-        sweep, name = load_sweep(Path(own["params"]), overrides), own["lineage"] if picks_lineage else None
-        if is_grown(sweep, name):
-            grow_sweep(sweep, name)  # there is nothing to schedule: the table in seconds, without Prefect
-            return
-        named = {"name": name} if picks_lineage else {}
-        reaper = None if "PREFECT_API_URL" in os.environ else watch()
-        asyncio.run(flow(params=own["params"], overrides=overrides, **named))
-        del reaper  # it lives as long as its pipe
+        run()
     except (DwindleError, ExceptionGroup) as error:
         known = users_error(error)
-        if debug or known is None:
+        if "--debug" in sys.argv or known is None:
             raise
         fail(known)
     except KeyboardInterrupt:

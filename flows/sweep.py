@@ -1,6 +1,6 @@
 """Grow the lineages of a sweep side by side and compare them.
 
-Usage: python -m flows.sweep [key=value ...]
+Usage: python -m flows.sweep [preset=NAME | params=FILE] [key=value ...]
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ __all__ = ["sweep"]
 
 
 @flow(name="sweep", persist_result=False, result_serializer="json")
-async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = ()) -> None:
+async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = (), shown: bool = True) -> None:
     """Grow every lineage of a sweep.
 
     Args:
         params: the sweep's file, relative to where the flow runs.
         overrides: `key.path=value`, laid over the file.
+        shown: whether to print the comparison.
     """
     session = Session(load_sweep(params, overrides))
     async with session:
@@ -34,7 +35,7 @@ async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = ()) -
         async with asyncio.TaskGroup() as lineages:
             for name in session.names:
                 lineages.create_task(grow(session, name))
-        await publish(await session.finish())
+        await publish(await session.finish(), shown=shown)
     session.judge()
 
 

@@ -95,6 +95,18 @@ def sync(params: Params = DEFAULT, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def profile(
+    lineage: Annotated[str, typer.Argument(help="The lineage; all if none is named.")] = "",
+    params: Params = DEFAULT,
+    upto: Annotated[int, typer.Option(help="Last generation that the early warning may see.")] = 5,
+) -> None:
+    """Show the collapse profile: eight verdicts, every first passage, and the early warning."""
+    from dwindle.desk import show_profile
+
+    show_profile(params, lineage, upto)
+
+
+@app.command()
 def components() -> None:
     """Show every family, source, regime, curator and metric with its settings."""
     from dwindle.desk import show_components

@@ -15,7 +15,7 @@ from dwindle.plan import STAGES, read_plan, stage_digest, unroll
 from dwindle.stages.runner import run_stage
 from dwindle.survey import damaged, survey
 
-__all__ = ["run_one", "show_components", "show_damage", "show_status"]
+__all__ = ["run_one", "show_components", "show_damage", "show_profile", "show_status"]
 
 
 def run_one(root: Path, name: str) -> None:
@@ -53,6 +53,27 @@ def show_status(params: Path) -> None:
     console.print(table)
     if unroll(sweep) != plan:
         console.print(f"plan.yaml does not describe {params} and the code as they are; `dwindle plan` writes it anew")
+
+
+def show_profile(params: Path, lineage: str, upto: int) -> None:
+    """Print the collapse profile of one lineage or of all, and what their first generations foretell.
+
+    Raises:
+        BadInput: if there is no such lineage, or nothing of it is evaluated.
+    """
+    from dwindle.report.profiles import forecast_table, profiles, verdicts_table
+    from dwindle.report.series import gather
+    from dwindle.report.text_table import print_table
+
+    sweep = load_sweep(params)
+    plan = read_plan(sweep.root)
+    chosen = sweep.chosen(lineage or None)
+    found = {name: profile for name, profile in profiles(sweep.root, plan).items() if name in chosen}
+    if not found:
+        raise BadInput(f"{', '.join(chosen)}: nothing is evaluated beyond generation 0; grow it first")
+    for name, profile in found.items():
+        print_table(verdicts_table(name, profile))
+    print_table(forecast_table(plan, gather(sweep.root, plan), list(found), upto=upto))
 
 
 def show_damage(params: Path) -> None:

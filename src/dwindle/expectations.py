@@ -28,6 +28,9 @@ def expected(conditions: Conditions, generations: int) -> dict[str, Curve]:
     for theory in _theories():
         if theory.applies(conditions):
             found = {**theory.curves(conditions, generations), **found}
+    if "second_moment" not in found and {"variance", "mean_error"} <= found.keys():
+        variance, drift = found["variance"], found["mean_error"]
+        found["second_moment"] = Curve(variance.mean + drift.mean, variance.source)
     return found
 
 

@@ -14,7 +14,9 @@ from dwindle.survey import finished_generations
 __all__ = ["grow_sweep", "is_grown", "record_sweep"]
 
 
-def grow_sweep(sweep: Sweep, name: str | None = None, *, tracking: bool = True, versioning: bool = True) -> None:
+def grow_sweep(
+    sweep: Sweep, name: str | None = None, *, tracking: bool = True, versioning: bool = True, shown: bool = True
+) -> None:
     """Grow the lineages of a sweep as far as they are asked to, and show the comparison.
 
     Args:
@@ -22,12 +24,15 @@ def grow_sweep(sweep: Sweep, name: str | None = None, *, tracking: bool = True, 
         name: the one lineage to grow; the first if empty, all if None.
         tracking: whether to record in MLflow.
         versioning: whether to record in DVC.
+        shown: whether to print the comparison.
 
     Raises:
         StageFailed: if a lineage broke down, after the others have grown.
     """
     session = Session(sweep, name, tracking=tracking, versioning=versioning)
-    show_summary(asyncio.run(_grow(session)))
+    summary = asyncio.run(_grow(session))
+    if shown:
+        show_summary(summary)
     session.judge()
 
 

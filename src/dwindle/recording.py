@@ -172,11 +172,23 @@ class Recorder:
         if self._tracker is not None and name in self._runs:
             self._safely(self._tracker.finish, self._runs[name], status, tags or {})
 
-    def finish_sweep(self, columns: Mapping[str, list[Any]], artifacts: Iterable[Path]) -> None:
-        """Close the sweep's run with its table and pictures."""
+    def judged(self, name: str, tags: Mapping[str, str], passages: Mapping[str, float]) -> None:
+        """Record a lineage's collapse profile: verdicts as tags, first passages as metrics of its last generation."""
         if self._tracker is None:
             return
-        self._safely(self._tracker.table, self._parent, columns, "summary.json")
+        last = self.sweep.lineages[name].generations
+        path = self.root / output(f"evaluate@{self.plan.generations(name)[last]}", self.plan)
+        self._safely(self._tracker.tag, self._run(name), tags)
+        if path.exists():
+            metrics: dict[str, float | None] = {f"passage.{measure}": value for measure, value in passages.items()}
+            self._send(name, [GenerationRecord(last, metrics, path.stat().st_mtime_ns // 1_000_000, None)])
+
+    def finish_sweep(self, tables: Mapping[str, Mapping[str, list[Any]]], artifacts: Iterable[Path]) -> None:
+        """Close the sweep's run with its tables, by name and by column, and its pictures."""
+        if self._tracker is None:
+            return
+        for name, columns in tables.items():
+            self._safely(self._tracker.table, self._parent, columns, f"{name}.json")
         for path in artifacts:
             self._safely(self._tracker.artifact, self._parent, path, "plots")
         self._safely(self._tracker.finish, self._parent)

@@ -133,8 +133,8 @@ class Mixture:
             synthetic row.
         growth: generation t trains on budget x (t + 1)^growth rows.
             Source: Xu et al. 2025, arXiv 2505.13947; above 1 the total drift of pure replacement stays finite.
-        schedule: how the synthetic ratio comes to be: at once (`constant`), from 0 in a straight line (`linear`) or as a
-            logistic curve, or from 1 when real rows come at last (`late_real`), which asks whether they heal.
+        schedule: how the synthetic ratio comes to be: at once (`constant`), from 0 in a straight line (`linear`) or as
+            a logistic curve, or from 1 when real rows come at last (`late_real`), which asks whether they heal.
         ramp: generations that the schedule takes; the logistic one is half way up after half of them.
     """
 

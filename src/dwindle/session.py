@@ -8,7 +8,7 @@ flow calls tasks, `dwindle run` calls the workers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,9 +20,13 @@ from dwindle.config.sweep import Sweep
 from dwindle.data.workspace import held, sweep_litter
 from dwindle.errors import StageFailed, Starved
 from dwindle.plan import Plan, unroll, write_plan
+from dwindle.profile import Profile
 from dwindle.recording import Recorder
+from dwindle.report.profiles import passages, profile_tables, profile_tags, profiles
 from dwindle.report.progress import Progress
 from dwindle.report.summary import Summary, summarize_sweep
+from dwindle.report.text_table import TextTable
+from dwindle.reproduction import check_sweep, findings_table
 from dwindle.stages.runner import run_stage
 from dwindle.stages.workers import Workers
 from dwindle.survey import finished_generations
@@ -186,12 +190,24 @@ class Session:
             page=page,
             changed=compared.ran,
         )
-        await self._at_desk(self._recorder.finish_sweep, summary.columns, summary.pictures)
+        found = await asyncio.to_thread(profiles, self.root, self.plan)
+        for name in found:
+            await self._at_desk(self._recorder.judged, name, profile_tags(found[name]), passages(found[name]))
+        summary.tables.extend(await asyncio.to_thread(self._tables, found))
+        tables = {"summary": summary.columns} | {table.name: table.by_column for table in summary.tables}
+        await self._at_desk(self._recorder.finish_sweep, tables, summary.pictures)
         notes = [*self._recorder.notes, *(f"{name} ended early: {error}" for name, error in self.ended.items())]
         if self._recorder.pending:
             notes.append(f"{self._recorder.pending} entries did not reach MLflow; run `dwindle sync`")
         summary.notes.extend(notes)
         return summary
+
+    def _tables(self, found: Mapping[str, Profile]) -> list[TextTable]:
+        """Return what the lineages have come to: their collapse profiles, and whether a preset was reproduced."""
+        tables = profile_tables(self.root, self.plan, found)
+        if self.sweep.preset is not None and len(self.names) == len(self.sweep.lineages):
+            tables.append(findings_table(check_sweep(self.root, self.plan, self.sweep.preset)))
+        return tables
 
     def judge(self) -> None:
         """Raise what ended a lineage early; in a sweep of several, one that starved is a result like another.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dwindle.data.rows import Array, FloatArray
 
-__all__ = ["NOT_FINITE", "chain_blocks", "mean_and_covariance", "usable_chains"]
+__all__ = ["NOT_FINITE", "chain_blocks", "mean_and_covariance", "squared_wasserstein", "usable_chains"]
 
 NOT_FINITE = "the samples hold nan, inf or numbers too large to square"
 """Why a chain that `usable_chains` refuses has no number."""
@@ -55,3 +55,35 @@ def mean_and_covariance(values: Array) -> tuple[FloatArray, FloatArray]:
     if count < 2:
         return mean, np.full((*mean.shape, mean.shape[1]), np.nan)
     return mean, shifted.swapaxes(1, 2) @ shifted / (count - 1)
+
+
+def squared_wasserstein(
+    means: FloatArray, covariances: FloatArray, real_mean: FloatArray, real_covariance: FloatArray
+) -> FloatArray:
+    """Return the squared 2-Wasserstein distance of each Gaussian to the real one, (c,).
+
+    |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)).
+
+    Source: Dowson and Landau 1982; for laws that are not Gaussian it is the Frechet distance of their moments.
+
+    Args:
+        means: (c, d).
+        covariances: (c, d, d).
+        real_mean: (d,).
+        real_covariance: (d, d).
+    """
+    factor = _factor(real_covariance)
+    # L^T S1 L is symmetric and has the eigenvalues of S1 S2, so no matrix square root is needed.
+    eigenvalues = np.linalg.eigvalsh(factor.T @ covariances @ factor)
+    shared = np.sqrt(np.maximum(eigenvalues, 0.0)).sum(axis=1)
+    total = np.trace(covariances, axis1=1, axis2=2) + np.trace(real_covariance)
+    return np.asarray(((means - real_mean) ** 2).sum(axis=1) + np.maximum(total - 2 * shared, 0.0))
+
+
+def _factor(covariance: FloatArray) -> FloatArray:
+    """Return L with L L^T = S, also for a singular S."""
+    try:
+        return np.asarray(np.linalg.cholesky(covariance))
+    except np.linalg.LinAlgError:
+        eigenvalues, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(eigenvalues, 0.0)))

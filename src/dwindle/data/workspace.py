@@ -170,7 +170,9 @@ def publish_document(target: Path, document: Mapping[str, Any]) -> None:
 def _sealed(document: Mapping[str, Any]) -> str:
     """Spell a document with a digest of itself; another spelling of the same is damage too."""
     whole = {**document, "record": [*document["record"], {"digest": digest_of(document)}]}
-    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    # A line a key: json's own indentation is done in Python, which takes longer than to measure 1,000 chains.
+    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in whole.items())
+    return "{\n " + ",\n ".join(lines) + "\n}\n"
 
 
 def read_document(path: Path) -> dict[str, Any] | None:

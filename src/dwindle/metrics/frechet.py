@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import Evidence, FloatArray, Kind, Measure, Measurement
-from dwindle.data.summaries import NOT_FINITE, chain_blocks, mean_and_covariance, usable_chains
+from dwindle.data.summaries import NOT_FINITE, chain_blocks, mean_and_covariance, squared_wasserstein, usable_chains
 
 __all__ = ["Frechet"]
 
@@ -57,23 +57,8 @@ def _obstacle(evidence: Evidence) -> str:
 
 def _distances(samples: FloatArray, real_mean: FloatArray, real_covariance: FloatArray) -> FloatArray:
     """Return the squared distance of each chain over the real total variance, (c,)."""
-    factor = _factor(real_covariance)
-    real_total = np.trace(real_covariance)
     distances = np.empty(len(samples))
     for block in chain_blocks(len(samples), samples.shape[1] * samples.shape[2] + 2 * real_covariance.size):
         mean, covariance = mean_and_covariance(samples[block])
-        # L^T S1 L is symmetric and has the eigenvalues of S1 S2, so no matrix square root is needed.
-        eigenvalues = np.linalg.eigvalsh(factor.T @ covariance @ factor)
-        shared = np.sqrt(np.maximum(eigenvalues, 0.0)).sum(axis=1)
-        total = np.trace(covariance, axis1=1, axis2=2) + real_total
-        distances[block] = ((mean - real_mean) ** 2).sum(axis=1) + np.maximum(total - 2 * shared, 0.0)
-    return np.asarray(distances / real_total)
-
-
-def _factor(covariance: FloatArray) -> FloatArray:
-    """Return L with L L^T = S, also for a singular S."""
-    try:
-        return np.asarray(np.linalg.cholesky(covariance))
-    except np.linalg.LinAlgError:
-        eigenvalues, vectors = np.linalg.eigh(covariance)
-        return np.asarray(vectors * np.sqrt(np.maximum(eigenvalues, 0.0)))
+        distances[block] = squared_wasserstein(mean, covariance, real_mean, real_covariance)
+    return np.asarray(distances / np.trace(real_covariance))

@@ -10,7 +10,7 @@ import numpy as np
 
 from dwindle import contracts
 from dwindle.contracts import Array, Evidence, FloatArray, Kind, Measure, Measurement
-from dwindle.data.summaries import mean_and_covariance
+from dwindle.data.summaries import mean_and_covariance, squared_wasserstein
 
 __all__ = ["Moments"]
 
@@ -31,6 +31,10 @@ class Moments:
         "mean": Measure("as_anchor", "source units", "mean, averaged over the dimensions"),
         "mean_error": Measure("lower", "source units^2", "squared error of the mean, averaged over the dimensions"),
         "variance": Measure("as_anchor", "source units^2", "variance, averaged over the dimensions"),
+        "second_moment": Measure(
+            "as_anchor", "source units^2", "mean squared distance of a row from the real mean, a dimension"
+        ),
+        "wasserstein": Measure("lower", "source units^2", "squared 2-Wasserstein distance of the moments, a dimension"),
         "variance_ratio": Measure("as_anchor", "ratio", "total variance over the real total variance", scale="log"),
         "log_variance": Measure("as_anchor", "nats", "log of the generalised variance over the real one, a dimension"),
         "correlation_error": Measure("lower", "correlation", "mean absolute difference of the correlations"),
@@ -89,11 +93,15 @@ def _compared(
     total, real_total = (np.trace(matrix, axis1=1, axis2=2) for matrix in (covariance, real_covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = total / real_total
+        error = ((mean - real_mean) ** 2).mean(axis=1)
+        distance = squared_wasserstein(mean, covariance, real_mean[0], real_covariance[0])
     log_ratio = (_log_determinant(covariance) - _log_determinant(real_covariance)) / dimensions
     return {
         "mean": (mean.mean(axis=1), "the mean overflows"),
-        "mean_error": (((mean - real_mean) ** 2).mean(axis=1), "the squared error overflows"),
+        "mean_error": (error, "the squared error overflows"),
         "variance": (total / dimensions, "the variance overflows"),
+        "second_moment": (total / dimensions + error, "the second moment overflows"),
+        "wasserstein": (distance / dimensions, "the distance overflows"),
         "variance_ratio": (ratio, "the real rows do not vary"),
         "log_variance": (log_ratio, "the covariance of the model or of the real rows is singular"),
         "correlation_error": _correlation_error(covariance, real_covariance),

@@ -64,7 +64,7 @@ def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) 
     """
     shown = list(plan.recipes if lineages is None else lineages)
     recipes = [plan.recipe(lineage) for lineage in shown]
-    if any(recipe.source.kind == "symbols" for recipe in recipes):
+    if any(recipe.source.kind != "vectors" for recipe in recipes):
         return None
     pictured = all(_renderer(recipe) is not None for recipe in recipes)
     sheets = sheets_of(root, plan, shown, count=_IMAGES if pictured else _POINTS)
@@ -109,10 +109,15 @@ def sheets_of(root: Path, plan: Plan, lineages: Sequence[str], *, count: int) ->
 
 
 def _grown(root: Path, plan: Plan, lineage: str) -> dict[int, Path]:
-    """Return the folder of each generation's new rows, where it is there."""
-    generations = range(len(plan.generations(lineage)))
-    folders = {t: root / plan.chain[chain_key(lineage, t)]["rows"] for t in generations}
-    return {t: folder for t, folder in folders.items() if read_manifest(folder) is not None}
+    """Return the folder of each generation's new rows, or of its training rows if none were sampled."""
+    entries = {t: plan.chain[chain_key(lineage, t)] for t in range(len(plan.generations(lineage)))}
+    found = {}
+    for t, entry in entries.items():
+        manifest = read_manifest(root / entry["rows"])
+        if manifest is not None:
+            sampled = any(manifest.facts["rows"].values())
+            found[t] = root / (entry["rows"] if sampled else f"data/{entry['folder']}/train")
+    return {t: folder for t, folder in found.items() if read_manifest(folder) is not None}
 
 
 def _some_rows(recipe: Recipe, folder: Path, generation: int, count: int) -> Array:

@@ -12,6 +12,7 @@ from dwindle.report.canvas import plots_folder
 from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
 from dwindle.report.table import SweepTable, sweep_table
+from dwindle.report.text_table import TextTable, print_table
 from dwindle.stages.runner import CURVES
 
 __all__ = ["Summary", "show_summary", "summarize_sweep"]
@@ -25,12 +26,14 @@ class Summary:
         table: one line a lineage.
         pictures: the files drawn, curves first.
         commands: what to run next, and what for.
+        tables: what else there is to say: the collapse profile, and whether a published result was reproduced.
         notes: what the reader must know: lineages that ended early, records that are pending.
     """
 
     table: SweepTable
     pictures: list[Path]
     commands: dict[str, str]
+    tables: list[TextTable] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -71,6 +74,8 @@ def show_summary(summary: Summary) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print()
     console.print(as_rich(summary.table))
+    for table in summary.tables:
+        print_table(table)
     console.print()
     for path in summary.pictures:
         console.print(f"picture   {path}", soft_wrap=True)

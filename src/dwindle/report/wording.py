@@ -25,6 +25,8 @@ _QUESTIONS: Mapping[str, str] = {
     "mean": "Where is the mean?",
     "mean_error": "How far has the mean drifted?",
     "variance": "How wide is the spread?",
+    "second_moment": "Is what the spread loses the drift of the mean?",
+    "wasserstein": "How far must the mass move?",
     "variance_ratio": "Is the spread still there?",
     "log_variance": "How fast does the variance die?",
     "correlation_error": "Do the columns still belong together?",
@@ -67,7 +69,7 @@ def _true_values(source: Source) -> dict[str, float]:
     known = {"log_variance": 0.0}
     if isinstance(source, contracts.Moments):
         known["mean"] = float(source.mean().mean())
-        known["variance"] = float(np.diagonal(source.covariance(), axis1=1, axis2=2).mean())
+        known["second_moment"] = known["variance"] = float(np.diagonal(source.covariance(), axis1=1, axis2=2).mean())
     if isinstance(source, contracts.Probabilities):
         shares = source.probabilities()[0]
         present = shares[shares > 0]

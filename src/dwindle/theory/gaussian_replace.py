@@ -47,6 +47,8 @@ def curves(conditions: Conditions, generations: int) -> dict[str, Curve]:
         "variance": Curve(scale * variance(fits, rows, ddof), _SOURCE, path.variance_deviation),
         "mean_error": Curve(scale * mean_error(fits, rows, ddof), _SOURCE, path.mean_error_deviation),
     }
+    if dimensions == 1:
+        found["wasserstein"] = Curve(scale * wasserstein(fits, rows, ddof), _SOURCE)
     if rows > dimensions and scale > 0:
         logs = log_variance(fits, rows, ddof, dimensions)
         found["log_variance"] = Curve(logs, _SOURCE, log_variance_deviation(fits, rows, dimensions))

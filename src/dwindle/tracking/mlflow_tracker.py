@@ -117,6 +117,11 @@ class Tracker:
             client.set_terminated(run, status)
         self._histories.pop(run, None)
 
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run; one of the same name is replaced."""
+        with self._asked() as client:
+            self._log_tags(client, run, tags)
+
     def page(self, experiment: str) -> str:
         """Return the address of the page that shows an experiment's lineages side by side, generation by generation."""
         with self._asked() as client, held(self.root, LOCK, wait=True):

@@ -1,0 +1,184 @@
+"""The collapse profiles of a sweep: what was evaluated, handed to the verdicts, and the tables that come of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from dwindle.config.arms import ARMS, CONTROL
+from dwindle.plan import Plan
+from dwindle.profile import (
+    Forecast,
+    Profile,
+    Trajectories,
+    Trajectory,
+    Verdict,
+    control_band,
+    forecast,
+    profile_of,
+    sources_of_error,
+)
+from dwindle.profile.verdicts import CANDIDATES
+from dwindle.report.series import Gathered, gather, measure_in
+from dwindle.report.text_table import TextTable
+from dwindle.seeds import Seed
+
+__all__ = [
+    "forecast_table",
+    "passages",
+    "profile_tables",
+    "profile_tags",
+    "profiles",
+    "trajectories",
+    "verdicts_table",
+]
+
+_SHORT = ("risk x2", "any risk", "diverging", "variance", "scaling law", "tails", "entangled", "hallucinated")
+_FORECAST = Seed(0, ("forecast",))
+
+
+def trajectories(plan: Plan, gathered: Gathered, lineage: str) -> tuple[Trajectories, Trajectories | None]:
+    """Return the trajectories of a lineage, and those of the all-real control where the sweep has another one."""
+    control = _of(plan, gathered, CONTROL) if CONTROL in plan.recipes and lineage != CONTROL else None
+    return _of(plan, gathered, lineage), control or None
+
+
+def _of(plan: Plan, gathered: Gathered, lineage: str) -> dict[str, Trajectory]:
+    found = {}
+    for name, by_lineage in gathered.items():
+        if lineage in by_lineage:
+            series, measure = by_lineage[lineage], measure_in(plan, gathered, name)
+            found[name] = Trajectory(series.generations, series.chains, measure.better, measure.scale, measure.unit)
+    return found
+
+
+def profiles(root: Path, plan: Plan) -> dict[str, Profile]:
+    """Return the collapse profile of every lineage that was evaluated beyond generation 0, the control's left out."""
+    gathered = gather(root, plan)
+    found = {}
+    for lineage in plan.recipes:
+        measured, control = trajectories(plan, gathered, lineage)
+        grown = max((len(one.generations) for one in measured.values()), default=0)
+        if lineage != CONTROL and grown > 1:
+            found[lineage] = profile_of(measured, control, sweep=_sizes(plan, gathered, lineage))
+    return found
+
+
+def _sizes(plan: Plan, gathered: Gathered, lineage: str) -> dict[float, Trajectories]:
+    """Return the trajectories of the lineages that differ from this one in their budget only, by budget."""
+    same = {key: value for key, value in plan.recipe(lineage).settings.items() if key != "budget"}
+    alike: dict[float, Trajectories] = {
+        float(plan.recipe(name).budget): _of(plan, gathered, name)
+        for name in plan.recipes
+        if {key: value for key, value in plan.recipe(name).settings.items() if key != "budget"} == same
+    }
+    return alike if len(alike) > 1 else {}
+
+
+def profile_tags(profile: Profile) -> dict[str, str]:
+    """Return a profile as tags: `profile.collapsing_variance: yes`."""
+    answers = {f"profile.{verdict.definition.replace(' ', '_')}": str(verdict.verdict) for verdict in profile.verdicts}
+    return answers | {"profile.phase": profile.phase.label}
+
+
+def passages(profile: Profile) -> dict[str, float]:
+    """Return the first passage of each measure that left its control band, generations."""
+    known = {name: found.generation for name, found in profile.passages.items()}
+    return {name: generation for name, generation in known.items() if math.isfinite(generation)}
+
+
+def profile_tables(root: Path, plan: Plan, found: Mapping[str, Profile]) -> list[TextTable]:
+    """Return the tables that a sweep ends with: a line a lineage, and the sources of error where there are arms."""
+    tables = [_overview(found)] if found else []
+    gathered = gather(root, plan)
+    return [*tables, *_error_tables(plan, gathered)]
+
+
+def _overview(found: Mapping[str, Profile]) -> TextTable:
+    rows = tuple(
+        (lineage, *(_brief(verdict) for verdict in profile.verdicts), profile.phase.label, _first(profile))
+        for lineage, profile in found.items()
+    )
+    title = "collapse profile: verdicts on the eight published definitions"
+    return TextTable("profile", title, ("lineage", *_SHORT, "phase", "first to leave its band"), rows)
+
+
+def _brief(verdict: Verdict) -> str:
+    return verdict.verdict if math.isnan(verdict.value) else f"{verdict.verdict} {verdict.value:.3g}"
+
+
+def _first(profile: Profile) -> str:
+    """Name the measures that left their control band first, and when."""
+    known = passages(profile)
+    if not known:
+        return "none"
+    earliest = min(known.values())
+    names = [name for name, generation in known.items() if generation == earliest]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"{', '.join(names[:2])}{more} at {earliest:g}"
+
+
+def verdicts_table(lineage: str, profile: Profile) -> TextTable:
+    """Return a lineage's profile, a line a definition, with every first passage below."""
+    rows = profile.rows()
+    notes = [f"phase: {profile.phase.label} ({profile.phase.reason})"]
+    notes += [_passage_line(row) for row in profile.passage_rows()]
+    cells = tuple(tuple(row.values()) for row in rows)
+    return TextTable(f"profile-{lineage}", f"collapse profile of {lineage}", tuple(rows[0]), cells, tuple(notes))
+
+
+def _passage_line(row: Mapping[str, str]) -> str:
+    told = f"first passage of {row['measure']}: generation {row['generation']}, {row['side']}"
+    return f"{told}; chains: median {row['median of chains']}, {row['95 % interval']}" + (
+        f" ({row['reason']})" if row["reason"] else ""
+    )
+
+
+def forecast_table(plan: Plan, gathered: Gathered, lineages: Sequence[str], *, upto: int) -> TextTable:
+    """Return when each measure will leave its control band, judged by the first generations alone.
+
+    Args:
+        plan: the plan.
+        gathered: what was evaluated.
+        lineages: whose.
+        upto: the last generation that the forecast sees.
+    """
+    rows = []
+    for lineage in lineages:
+        measured, control = trajectories(plan, gathered, lineage)
+        for name, one in measured.items():
+            band = control_band(one, (control or {}).get(name), seed=_FORECAST.at("band", name))
+            horizon = max(10 * int(one.generations[-1]), upto + 1)
+            told = forecast(one, band, upto=upto, horizon=horizon, seed=_FORECAST.at(lineage, name))
+            rows.append((lineage, name, _when(told.generation, told), _range(told), told.reason))
+    title = f"early warning: when each measure leaves its control band, judged by generations 0 to {upto}"
+    return TextTable("forecast", title, ("lineage", "measure", "generation", "80 % interval", "reason"), tuple(rows))
+
+
+def _when(generation: float, told: Forecast) -> str:
+    if math.isnan(generation):
+        return "-"
+    return f"after {told.horizon}" if math.isinf(generation) else f"{generation:.0f}"
+
+
+def _range(told: Forecast) -> str:
+    if math.isnan(told.low):
+        return "-"
+    return f"{_when(told.low, told)} .. {_when(told.high, told)}"
+
+
+def _error_tables(plan: Plan, gathered: Gathered) -> Iterator[TextTable]:
+    """Yield the shares of the three sources of error of each lineage that has arms."""
+    for lineage in plan.recipes:
+        arms = {arm: f"{lineage}-{arm}" for arm in ARMS if f"{lineage}-{arm}" in plan.recipes}
+        name = next((name for name in CANDIDATES["any increase of population risk"] if name in gathered), "")
+        if arms and name and lineage in gathered[name]:
+            final = {arm: gathered[name][other].chains[-1] for arm, other in arms.items() if other in gathered[name]}
+            shares = sources_of_error(gathered[name][lineage].chains[-1], final)
+            rows = tuple(
+                (share.source, share.arm, f"{share.value:.4g}", f"{share.low:.4g} .. {share.high:.4g}", share.reason)
+                for share in shares
+            )
+            columns = ("source of error", "arm without it", f"share of {name}", "95 % interval", "reason")
+            yield TextTable(f"errors-{lineage}", f"sources of error of {lineage} at the last generation", columns, rows)
