@@ -13,7 +13,7 @@ from dwindle.contracts import Conditions, Curve, FloatArray, IntArray
 from dwindle.theory.gaussian_refits import Refit, trajectory
 from dwindle.theory.matching import accumulates, is_component, unbiased
 
-__all__ = ["applies", "curves", "limit", "mean_error", "refits", "variance"]
+__all__ = ["applies", "curves", "divisors", "limit", "mean_error", "refits", "variance"]
 
 _SOURCE = (
     "the accumulating loop of Gerstgrasser et al. 2024, exact for Gaussians: product of (1 - 1/(n i^2)) for ddof 0"
@@ -32,24 +32,30 @@ def curves(conditions: Conditions, generations: int) -> dict[str, Curve]:
     rows, ddof = conditions.budget, int(conditions.family.ddof)
     steps = refits(generations + 1, rows, ddof)
     path = trajectory(steps, conditions.source.covariance()[0])
-    divisor = _divisors(np.arange(1, generations + 2), rows, ddof)
+    divisor = divisors(np.arange(1, generations + 2), rows, ddof)
     return {
         "variance": Curve(divisor * path.variance, _SOURCE, divisor * path.variance_deviation),
         "mean_error": Curve(path.mean_error, _SOURCE, path.mean_error_deviation),
     }
 
 
-def refits(count: int, rows: int, ddof: int) -> list[Refit]:
+def refits(count: int, rows: int, ddof: int, spread: float = 1.0) -> list[Refit]:
     """Return what happens to mean and maximum-likelihood variance of the pool when a generation's rows join it.
 
     From i n to (i + 1) n rows: i/(i+1) of the variance stays, the new rows bring u/(n (i+1)) of a Wishart matrix of
-    n - 1 degrees, and their mean brings i u/(n (i+1)^2), u the variance of the model over that of the pool.
+    n - 1 degrees, and their mean brings i u/(n (i+1)^2), u the variance of what is sampled over that of the pool.
+
+    Args:
+        count: how many fits.
+        rows: n, rows a generation.
+        ddof: what is taken from the divisor of the variance.
+        spread: variance of what is sampled over that of the model.
 
     Source: derived here; the decomposition of variance within and between two samples.
     """
     steps = []
     for i in range(count):
-        sampled = float(_divisors(np.array([i]), rows, ddof)[0]) if i else 1.0
+        sampled = spread * float(divisors(np.array([i]), rows, ddof)[0]) if i else 1.0
         share = sampled / (rows * (i + 1))
         steps.append(Refit(i / (i + 1), share, rows - 1, between=share * i / (i + 1), step=share / (i + 1)))
     return steps
@@ -64,7 +70,7 @@ def variance(fits: IntArray, rows: int, ddof: int = 0) -> FloatArray:
     """
     fits = np.asarray(fits, dtype=np.int64)
     growth = np.cumprod([refit.growth for refit in refits(int(fits.max()), rows, ddof)])
-    return _divisors(fits, rows, ddof) * growth[fits - 1]
+    return divisors(fits, rows, ddof) * growth[fits - 1]
 
 
 def mean_error(fits: IntArray, rows: int, ddof: int = 0) -> FloatArray:
@@ -89,6 +95,6 @@ def limit(rows: int) -> float:
     return math.sin(angle) / angle
 
 
-def _divisors(fits: IntArray, rows: int, ddof: int) -> FloatArray:
+def divisors(fits: IntArray, rows: int, ddof: int) -> FloatArray:
     """Return the fitted variance over the maximum-likelihood one, k n / (k n - ddof)."""
     return np.asarray(fits * rows / (fits * rows - ddof), dtype=np.float64)
