@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 from dwindle.config.recipe import Recipe
 from dwindle.contracts import FloatArray, IntArray, Measure
 from dwindle.errors import BadInput, nearest
-from dwindle.plan import Plan
+from dwindle.plan import STAGES, Plan
 from dwindle.report.wording import real_value
-from dwindle.stages.runner import evaluations
+from dwindle.stages.runner import evaluations, output
 
 __all__ = ["HEADLINES", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
 
@@ -64,6 +65,35 @@ def gather(root: Path, plan: Plan) -> Gathered:
     Returns:
         Series of the measures that the recipes name; measures and lineages without any evaluation are left out.
     """
+    return _gathered(root, _ByState(plan, _state(root, plan)))
+
+
+@dataclass(frozen=True)
+class _ByState:
+    """A plan that equals another one if what both describe stands on the disk in the same state."""
+
+    plan: Plan = field(compare=False)
+    state: tuple[Any, ...]
+
+
+def _state(root: Path, plan: Plan) -> tuple[Any, ...]:
+    """Return a value that changes whenever a stage of the plan, or what it published, does."""
+    found: list[Any] = []
+    for key, entry in plan.chain.items():
+        for stage in STAGES:
+            place = root / output(f"{stage}@{key}", plan)
+            path = place if stage == "evaluate" else place / "manifest.json"
+            try:
+                known = path.stat()
+                found.append((entry[stage], known.st_mtime_ns, known.st_ino, known.st_size))
+            except OSError:
+                found.append(entry[stage])
+    return (plan.sweep, *found)
+
+
+@lru_cache(maxsize=1)
+def _gathered(root: Path, of: _ByState) -> Gathered:
+    plan = of.plan
     gathered: dict[str, dict[str, Series]] = {}
     for lineage in plan.recipes:
         evaluated = _evaluated(root, plan, lineage)

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.data.manifest import digest_of, read_manifest, verify
-from dwindle.data.workspace import held, publish_document, publish_folder, publish_text, read_document, sweep_litter
+from dwindle.data.workspace import (
+    held,
+    publish_document,
+    publish_folder,
+    publish_text,
+    read_document,
+    read_sealed,
+    sweep_litter,
+)
 from dwindle.errors import BadInput, DataDamaged
 from dwindle.plan import STAGES, Plan, read_plan, stage_seed
 from dwindle.seeds import Seed
@@ -155,9 +163,8 @@ def _digest_of(folder: Path, *, whole: bool = True) -> str:
 def _published(step: _Step, key: str, *, whole: bool) -> str | None:
     """Return the digest of what stands at a stage's target if it is what the key stands for and is whole."""
     if step.verb == "evaluate":
-        document = read_document(step.target)
-        sealed = document["record"][0] if document else {}
-        return digest_of(document) if document and sealed.get("key") == key else None
+        found = read_sealed(step.target)
+        return found[1] if found is not None and found[0]["record"][0].get("key") == key else None
     try:
         manifest = read_manifest(step.target)
         if manifest is None or manifest.key != key:
@@ -208,8 +215,7 @@ def _publish_evaluation(
     record = {"stage": "evaluate", "key": key, "inputs": dict(inputs), "recipe": recipe, "environment": environment}
     means = {name: described["mean"] for name, described in measured.items() if described["mean"] is not None}
     document = {**means, "record": [record, {"measures": dict(measured)}]}
-    publish_document(step.target, document)
-    return digest_of(document)
+    return publish_document(step.target, document)
 
 
 def evaluation(root: Path, plan: Plan, key: str) -> Mapping[str, Any] | None:
@@ -238,22 +244,20 @@ def is_done(root: Path, name: StageName, plan: Plan, *, whole: bool = True) -> b
 def evaluations(root: Path, plan: Plan, lineage: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the measures of each generation of a lineage, up to the first that belongs to another plan."""
     for generation, key in enumerate(plan.generations(lineage)):
-        if any(_is_stale(root, f"{stage}@{key}", plan) for stage in STAGES):
+        document = read_document(root / output(f"evaluate@{key}", plan))
+        if any(_is_stale(_step(root, plan, f"{stage}@{key}"), document) for stage in STAGES):
             return
-        measured = evaluation(root, plan, key)
-        if measured is not None:
-            yield generation, measured
+        if document is not None:
+            yield generation, document["record"][1]["measures"]
 
 
-def _is_stale(root: Path, name: StageName, plan: Plan) -> bool:
+def _is_stale(step: _Step, evaluated: Mapping[str, Any] | None) -> bool:
     """Say whether what stands there was made for another key; where files are missing, nothing can be said."""
-    step = _step(root, plan, name)
     try:
         inputs = {slot: _digest_of(path, whole=False) for slot, path in step.inputs.items()}
         key = digest_of({"stage": step.digest, "inputs": inputs})
         if step.verb == "evaluate":
-            document = read_document(step.target)
-            return document is not None and document["record"][0].get("key") != key
+            return evaluated is not None and evaluated["record"][0].get("key") != key
         manifest = read_manifest(step.target)
         return manifest is not None and manifest.key != key
     except DataDamaged:
