@@ -142,7 +142,7 @@ class Mixture:
     real: Literal["fresh", "replayed", "fixed"] = "fresh"
     window: Annotated[int, Within(low=1, high=1_000_000, unit="generations")] = 1
     real_weight: Annotated[float, Within(low=1e-6, high=1 - 1e-6, unit="fraction of weight")] | None = None
-    growth: Annotated[float, Within(low=0.0, high=3.0)] = 0.0
+    growth: Annotated[float, Within(low=0.0, high=10.0)] = 0.0
     schedule: Literal["constant", "linear", "logistic", "late_real"] = "constant"
     ramp: Annotated[int, Within(low=1, high=1_000_000, unit="generations")] = 10
 

@@ -20,8 +20,10 @@ from dwindle.stages.runner import evaluations, output
 __all__ = ["HEADLINES", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
 
 HEADLINES: Mapping[str, tuple[str, ...]] = {
-    "vectors": ("frechet", "precision", "recall", "tail_mass", "variance_ratio"),
-    "symbols": ("heterozygosity", "support", "tail_mass"),
+    "vectors": ("frechet", "precision", "recall", "modes_covered", "on_mode", "tail_mass", "variance_ratio"),
+    "symbols": ("heterozygosity", "support", "tail_mass", "missing_mass"),
+    "pairs": ("parameter_error", "accuracy", "risk"),
+    "sequences": ("perplexity", "vocabulary_used", "distinct_2", "repeated_tokens"),
 }
 """The measures that a report shows unless it is asked for others, by the kind of rows."""
 
