@@ -1,4 +1,4 @@
-# The two commands: `make demo` grows the default sweep, `make test` passes the tests. Each sets up what it needs.
+# The commands: `make demo` grows the default sweep, `make reproduce` the published results, `make test` passes the tests. Each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -6,10 +6,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test check setup lock clean
+.PHONY: demo reproduce test check setup lock clean
 
 demo: setup
 	python -m flows.sweep
+
+# Grow the presets, about ten minutes, and say which published results they reproduce.
+reproduce: setup
+	python -m flows.reproduce --all
 
 test: setup
 	pytest
@@ -39,4 +43,4 @@ lock:
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock
 
 clean:
-	rm -rf data models metrics plots mlflow.db mlartifacts .dwindle
+	rm -rf data models metrics plots reproduced mlflow.db mlartifacts .dwindle

@@ -107,6 +107,19 @@ def profile(
 
 
 @app.command()
+def simulate(
+    family: Annotated[str, typer.Argument(help="gaussian, categorical or linear_regression.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="regime=replace, rows=100, generations=100, chains=1000000, seed=0, ...")
+    ] = None,
+) -> None:
+    """Grow chains by their sufficient statistics alone: no rows, a million chains in seconds."""
+    from dwindle.desk import show_simulation
+
+    show_simulation(family, settings or ())
+
+
+@app.command()
 def components() -> None:
     """Show every family, source, regime, curator and metric with its settings."""
     from dwindle.desk import show_components

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import MISSING
 from pathlib import Path
+from typing import Any
 
 from dwindle.components import ROOMS, about, component, names
 from dwindle.config.schema import expected, schema
@@ -15,7 +17,7 @@ from dwindle.plan import STAGES, read_plan, stage_digest, unroll
 from dwindle.stages.runner import run_stage
 from dwindle.survey import damaged, survey
 
-__all__ = ["run_one", "show_components", "show_damage", "show_profile", "show_status"]
+__all__ = ["run_one", "show_components", "show_damage", "show_profile", "show_simulation", "show_status"]
 
 
 def run_one(root: Path, name: str) -> None:
@@ -74,6 +76,50 @@ def show_profile(params: Path, lineage: str, upto: int) -> None:
     for name, profile in found.items():
         print_table(verdicts_table(name, profile))
     print_table(forecast_table(plan, gather(sweep.root, plan), list(found), upto=upto))
+
+
+def show_simulation(family: str, settings: Sequence[str]) -> None:
+    """Print the mean over chains of each measure, at generations that are spread evenly on the scale of logarithms.
+
+    Raises:
+        BadInput: if a setting is none, or out of range.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from dwindle.config.reading import scalar
+    from dwindle.report.grid import ladder
+    from dwindle.report.text_table import TextTable, print_table
+    from dwindle.report.wording import quoted
+    from dwindle.seeds import Seed
+    from dwindle.sufficient import simulate
+
+    given: dict[str, Any] = {"regime": "replace", "rows": 100, "generations": 100, "chains": 100_000, "seed": 0}
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        if not sign:
+            raise BadInput(f"{setting}: expected key=value; keys are {', '.join(given)} and the family's settings")
+        given[key] = scalar(text)
+    if type(given["seed"]) is not int:
+        raise BadInput(f"seed = {given['seed']}: expected a whole number")
+    with threadpool_limits(1):  # threads of the linear algebra only wait for each other on arrays this small
+        path = simulate(family, **{**given, "seed": Seed(given["seed"])})
+    shown = ladder(int(path.generations[-1]))
+    rows = tuple(
+        (
+            f"{t}",
+            *(
+                quoted(
+                    mean[t],
+                    mean[t] - 1.96 * path.standard_error[name][t],
+                    mean[t] + 1.96 * path.standard_error[name][t],
+                )
+                for name, mean in path.mean.items()
+            ),
+        )
+        for t in shown
+    )
+    title = f"{family}, {given['regime']}, {given['rows']} rows, {path.chains:,} chains, no rows drawn: mean ±95 %"
+    print_table(TextTable("simulation", title, ("generation", *path.mean), rows))
 
 
 def show_damage(params: Path) -> None:

@@ -23,10 +23,11 @@ class Check:
 
     `mean` and `geometric_mean` are over chains at a generation. `ratio` is the mean at a generation over that at
     `since`, or over that of the lineage `against` at the same generation. `slope` is that of log mean on log(t + 1)
-    from `since` on, `scaling` that on the log of the setting `over`, from lineage to lineage. `theory` is the largest |z| against the closed form over all generations and lineages. `order`
-    says that the means fall from each lineage to the next one. `argmin` is the value of the setting `over` at which
-    the mean is smallest, `crossing` the one at which it crosses `level`; both read off between lineages. `verdict` is
-    the collapse profile's answer to a definition.
+    from `since` on, `scaling` that on the log of the setting `over`, from lineage to lineage. `theory` is the largest
+    |z| against the closed form over all generations and lineages. `order` says that the means fall from each lineage
+    to the next one. `argmin` is the value of the setting `over` at which the mean is smallest, `crossing` the one at
+    which it crosses `level`; both read off between lineages. `verdict` is the collapse profile's answer to a
+    definition.
 
     Args:
         claim: what is claimed, in a few words.

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dwindle.data.manifest import Manifest, digest_of, file_digest, folder_digest
+from dwindle.data.manifest import Manifest, file_digest, folder_digest
 from dwindle.errors import DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
 

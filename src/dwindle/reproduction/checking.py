@@ -122,7 +122,7 @@ def _mean(array: FloatArray, generation: int) -> float:
 
 
 def _statistic(check: Check, plan: Plan, lineages: Sequence[str]) -> Callable[[Sequence[FloatArray]], float]:
-    if check.statistic in ("argmin", "crossing"):
+    if check.statistic in ("argmin", "crossing", "scaling"):
         settings = np.array([_setting(plan.recipe(name), str(check.over)) for name in lineages])
         return partial(_between_lineages, check, settings)
     return {"mean": _of_mean, "geometric_mean": _of_logs, "ratio": _of_ratio, "slope": _of_slope}[check.statistic](

@@ -82,7 +82,11 @@ def at_least(**settings: tuple[float, float]) -> None:
     Raises:
         BadInput: naming every number that is too low.
     """
-    wrong = [f"{name} = {value}: expected >= {low}" for name, (value, low) in settings.items() if not value >= low]
+    wrong = []
+    for name, (value, low) in settings.items():
+        counted = name not in ("noise", "exponent")  # all others are counts
+        if not isinstance(value, int if counted else int | float) or not value >= low:
+            wrong.append(f"{name} = {value}: expected {'a whole number' if counted else 'a number'} >= {low}")
     if wrong:
         raise BadInput(*wrong)
 

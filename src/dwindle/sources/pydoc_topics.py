@@ -1,0 +1,85 @@
+"""The language reference that ships with CPython: a finite source of real English text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, ClassVar, Self
+
+from dwindle.contracts import Array, Kind, Rows, Seed, Within
+from dwindle.data.tokens import Corpus, Unit, corpus, split
+
+__all__ = ["PydocTopics"]
+
+
+@dataclass(frozen=True)
+class PydocTopics:
+    """The help topics of Python's `pydoc`, some 65 000 words of technical English, in blocks of tokens.
+
+    The topics stand in the order of their names and are cut into blocks from the start. The last blocks are held out,
+    the same for every seed, and the stream of each chain is a permutation of the others. The tokens are those of the
+    blocks that are not held out. A row's provenance holds the number of its block. Another version of Python has a
+    slightly different text.
+
+    Source: pydoc_data.topics of the running interpreter, made from the Python language reference.
+
+    Args:
+        unit: what a token is: words between white space, or characters.
+        symbols: size K of the alphabet: the K-1 most frequent tokens, and the last one for all others; numbers that no
+            token needs never occur.
+        length: tokens of a block.
+        held_out: number of held-out blocks.
+    """
+
+    kind: ClassVar[Kind] = "sequences"
+
+    unit: Unit = "words"
+    symbols: Annotated[int, Within(low=2, high=100_000_000, unit="symbols")] = 2000
+    length: Annotated[int, Within(low=1, high=1_000_000, unit="tokens")] = 32
+    held_out: Annotated[int, Within(low=1, unit="blocks")] = 400
+
+    def __post_init__(self) -> None:
+        """Refuse settings that leave nothing to train on.
+
+        Raises:
+            ValueError: if all blocks would be held out.
+        """
+        _corpus(self)
+
+    @property
+    def capacity(self) -> int:
+        """Return the blocks that are not held out."""
+        return len(_corpus(self).training)
+
+    def draw_held_out(self, *, seed: Seed) -> Rows:
+        """Return the held-out blocks, (1, n, L); no seed changes them."""
+        return _corpus(self).held_out_rows()
+
+    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
+        """Return a part of each chain's permutation of the other blocks, (c, n, L).
+
+        Raises:
+            ValueError: if a stream does not hold so many rows.
+        """
+        return _corpus(self).draw(count, first=first, chains=chains, seed=seed)
+
+    def text(self, values: Array) -> list[str]:
+        """Return blocks, (n, L), of this source or of a model of it as text."""
+        return _corpus(self).text(values)
+
+    @classmethod
+    def smallest(cls) -> Self:
+        """Return short blocks of characters."""
+        return cls(unit="characters", symbols=40, length=200, held_out=100)
+
+
+@lru_cache(maxsize=8)
+def _corpus(source: PydocTopics) -> Corpus:
+    from pydoc_data.topics import topics  # half a megabyte of text
+
+    tokens = split("\n".join(topics[name] for name in sorted(topics)), source.unit)
+    blocks = len(tokens) // source.length
+    if source.held_out >= blocks:
+        raise ValueError(f"held_out {source.held_out} leaves none of the {blocks} blocks of {source.length} tokens")
+    cut = (blocks - source.held_out) * source.length
+    return corpus(tokens[:cut], tokens[cut:], unit=source.unit, symbols=source.symbols, length=source.length)
