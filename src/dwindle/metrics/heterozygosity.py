@@ -37,11 +37,12 @@ class Heterozygosity:
             reason = "vectors have no symbol frequencies"
             return {name: Measurement.undefined(len(samples), reason) for name in self.measures}
         if isinstance(evidence.model, Probabilities):
-            summed = np.array([_summed(chain) for chain in evidence.model.probabilities()])
+            summed = _summed(evidence.model.probabilities())
         elif samples.shape[1] == 0:
             return {name: Measurement.undefined(len(samples), "there are no samples") for name in self.measures}
         else:
-            summed = np.array([_summed(np.bincount(chain) / len(chain)) for chain in samples])
+            symbols = int(samples.max()) + 1
+            summed = _summed(np.array([np.bincount(chain, minlength=symbols) / len(chain) for chain in samples]))
         reason = "" if np.isfinite(summed).all() else "the model's probabilities are not finite"
         return {name: Measurement(summed[:, place], reason) for place, name in enumerate(self.measures)}
 
@@ -51,9 +52,12 @@ class Heterozygosity:
         return cls()
 
 
-def _summed(probabilities: FloatArray) -> tuple[float, float, float]:
-    """Return heterozygosity, support and entropy of one chain; nan if a probability is."""
-    if not np.isfinite(probabilities).all():
-        return np.nan, np.nan, np.nan
-    present = probabilities[probabilities > 0]
-    return 1.0 - float(present @ present), float(present.size), float(-(present * np.log(present)).sum())
+def _summed(probabilities: FloatArray) -> FloatArray:
+    """Return heterozygosity, support and entropy of each chain, (c, 3); nan where a probability is."""
+    present = probabilities > 0
+    logs = np.log(np.where(present, probabilities, 1.0))
+    same = np.einsum("ck,ck->c", probabilities, probabilities)
+    entropy = -np.einsum("ck,ck->c", probabilities, logs)
+    summed = np.stack([1.0 - same, present.sum(axis=1), entropy], axis=1)
+    summed[~np.isfinite(probabilities).all(axis=1)] = np.nan
+    return summed

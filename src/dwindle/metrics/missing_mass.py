@@ -41,7 +41,7 @@ class MissingMass:
         real = _real_probabilities(evidence)
         if not real.sum() > 0:
             return self._undefined(len(samples), "there are no held-out rows")
-        lost = np.array([_lost(alive, real) for alive in _alive(evidence)])
+        lost = _lost(evidence, real)
         reason = "" if np.isfinite(lost).all() else "the model's probabilities are not finite"
         return {name: Measurement(lost[:, place], reason) for place, name in enumerate(self.measures)}
 
@@ -61,19 +61,16 @@ def _real_probabilities(evidence: Evidence) -> FloatArray:
     return np.asarray(np.bincount(evidence.held_out.values[0]) / max(evidence.held_out.count, 1))
 
 
-def _alive(evidence: Evidence) -> list[Array | None]:
-    """Return, for each chain, the symbols that can be drawn; None where that cannot be said."""
-    if not isinstance(evidence.model, Probabilities):
-        return [np.unique(chain) for chain in evidence.samples.values]
-    shares = evidence.model.probabilities()
-    return [np.flatnonzero(chain) if np.isfinite(chain).all() else None for chain in shares]
-
-
-def _lost(alive: Array | None, real: FloatArray) -> tuple[float, float]:
-    """Return the missing mass and the share of the real symbols that are lost."""
-    if alive is None:
-        return np.nan, np.nan
-    lost = real > 0
-    symbols = np.count_nonzero(lost)
-    lost[alive[alive < len(real)]] = False
-    return float(real[lost].sum()), np.count_nonzero(lost) / symbols
+def _lost(evidence: Evidence, real: FloatArray) -> FloatArray:
+    """Return missing mass and share of the real symbols that are lost in each chain, (c, 2); nan where unknown."""
+    if isinstance(evidence.model, Probabilities):
+        shares = evidence.model.probabilities()
+        alive, known = shares[:, : len(real)] > 0, np.isfinite(shares).all(axis=1)
+    else:
+        symbols = max(len(real), int(evidence.samples.values.max()) + 1)
+        counts = [np.bincount(chain, minlength=symbols) for chain in evidence.samples.values]
+        alive, known = np.array(counts)[:, : len(real)] > 0, np.full(len(counts), True)
+    gone: Array = np.pad(~alive, ((0, 0), (0, len(real) - alive.shape[1])), constant_values=True) & (real > 0)
+    lost = gone.sum(axis=1) / int(np.count_nonzero(real))
+    found = np.stack([gone @ real, lost], axis=1)
+    return np.where(np.asarray(known)[:, None], found, np.nan)

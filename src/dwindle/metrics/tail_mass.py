@@ -71,8 +71,9 @@ class TailMass:
         if not rare.size:
             reason = f"the rarest symbol holds more than {self.quantile:g} of the real mass"
             return Measurement.undefined(len(samples), reason)
-        shares = np.array([np.isin(chain, rare).mean() for chain in samples])
-        return Measurement(shares / real[rare].sum())
+        tail = np.zeros(max(len(real), int(samples.max(initial=0)) + 1), dtype=bool)
+        tail[rare] = True
+        return Measurement(tail[samples].mean(axis=1) / real[rare].sum())
 
 
 def _beyond(values: Array, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -63,9 +63,11 @@ def curves_figure(plan: Plan, panels: Sequence[Panel]) -> Figure:
     cells = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, panel in zip(cells, panels, strict=False):
         _draw_panel(axes, panel, plan)
-    draw_key(cells[len(panels)], plan, _signs(panels))
-    for axes in cells[len(panels) + 1 :]:
-        axes.set_axis_off()
+    for axes in cells[len(panels) :]:
+        axes.remove()
+    first = len(panels) % columns
+    free = figure.add_subplot(cells[0].get_gridspec()[lines - 1, first:])
+    draw_key(free, plan, _signs(panels), columns=columns - first)
     return figure
 
 

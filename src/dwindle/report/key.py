@@ -60,53 +60,84 @@ def _described(plan: Plan, lineage: str, settings: Mapping[str, Any], varied: li
     return "; ".join([*parts, *(f"{key.removeprefix('regime.')}\u00a0{settings[key]}" for key in own)])
 
 
-def draw_key(axes: Axes, plan: Plan, signs: list[Sign]) -> None:
-    """Draw the key into an empty panel.
+def draw_key(axes: Axes, plan: Plan, signs: list[Sign], *, columns: int = 1) -> None:
+    """Draw the key into an empty panel: lineages, and below them or beside them what lines and bands mean.
 
     Args:
         axes: the panel.
         plan: whose lineages are explained.
-        signs: what else is explained below them.
+        signs: what else is explained.
+        columns: how many panels wide it is; from two on, the signs stand in the last column.
     """
     axes.set_axis_off()
-    axes.set(xlim=(0, 1), ylim=(0, 1), gid="key")
+    axes.set(xlim=(0, columns), ylim=(0, 1), gid="key")
     texts = {lineage: textwrap.wrap(text, _WIDTH) for lineage, text in differences(plan).items()}
     small = [textwrap.wrap(sign.text, _WIDTH) for sign in signs]
-    below = _GAP + sum(map(len, small))
-    if below + sum(_NAME + len(text) for text in texts.values()) > _ROOM:
+    beside = columns > 1
+    places = max(1, columns - 1)
+    share = -(-len(texts) // places)  # lineages of a column
+    below = 0.0 if beside else _GAP + sum(map(len, small))
+    if below + _tallest(texts, share) > _ROOM:
         texts = {lineage: [] for lineage in texts}
-    lines = below + sum(_NAME + len(text) for text in texts.values())
-    step, height = (_TOP - _BOTTOM) / max(lines, _ROOM), _TOP
-    size = _SIZE * min(1.0, _ROOM / lines)
-    look = colours(list(texts)), markers(list(texts))
-    for lineage, text in texts.items():
-        line = height - _NAME * step / 2
-        _draw_sample(axes, line, look[0][lineage], look[1][lineage])
-        _write(axes, line, lineage, size + 1.6, va="center", weight="bold", color=INK)
-        _write(axes, height - _NAME * step, "\n".join(text), size, va="top")
-        height -= step * (_NAME + len(text))
-    height -= _GAP * step
-    for sign, text in zip(signs, small, strict=True):
-        _draw_sign(axes, height - step / 2, sign)
-        _write(axes, height, "\n".join(text), size, va="top")
-        height -= step * len(text)
+    lines = max(below + _tallest(texts, share), sum(map(len, small)) if beside else 0.0)
+    step, size = (_TOP - _BOTTOM) / max(lines, _ROOM), _SIZE * min(1.0, _ROOM / lines)
+    height = _draw_lineages(axes, texts, share, step, size)
+    _draw_signs(axes, signs, small, step, size, left=columns - 1.0 if beside else 0.0, top=_TOP if beside else height)
     for artist in axes.get_children():
         artist.set_in_layout(False)  # the key uses the room beside it that other panels need for their labels
         artist.set_clip_on(False)
 
 
-def _write(
-    axes: Axes, height: float, text: str, size: float, *, va: str, color: str = QUIET, weight: str = "normal"
+def _tallest(texts: Mapping[str, list[str]], share: int) -> float:
+    """Return the lines of the tallest column of lineages, `share` of them in each."""
+    tall = [_NAME + len(text) for text in texts.values()]
+    return max((sum(tall[start : start + share]) for start in range(0, len(tall), share)), default=0.0)
+
+
+def _draw_lineages(axes: Axes, texts: Mapping[str, list[str]], share: int, step: float, size: float) -> float:
+    """Draw lineages column by column; return the height at which the last column ends, less a gap."""
+    look, height = (colours(list(texts)), markers(list(texts))), _TOP
+    for place, (lineage, text) in enumerate(texts.items()):
+        left = float(place // share)
+        height = _TOP if place % share == 0 else height
+        line = height - _NAME * step / 2
+        _draw_sample(axes, left, line, look[0][lineage], look[1][lineage])
+        _write(axes, left, line, lineage, size + 1.6, va="center", weight="bold", color=INK)
+        _write(axes, left, height - _NAME * step, "\n".join(text), size, va="top")
+        height -= step * (_NAME + len(text))
+    return height - _GAP * step
+
+
+def _draw_signs(
+    axes: Axes, signs: list[Sign], texts: list[list[str]], step: float, size: float, *, left: float, top: float
 ) -> None:
-    axes.text(0.11, height, text, va=va, color=color, weight=weight, size=size, linespacing=1.1)
+    for sign, text in zip(signs, texts, strict=True):
+        _draw_sign(axes, left, top - step / 2, sign)
+        _write(axes, left, top, "\n".join(text), size, va="top")
+        top -= step * len(text)
 
 
-def _draw_sample(axes: Axes, height: float, colour: str, marker: str) -> None:
-    x = [0.01, 0.045, 0.08]
+def _write(
+    axes: Axes,
+    left: float,
+    height: float,
+    text: str,
+    size: float,
+    *,
+    va: str,
+    color: str = QUIET,
+    weight: str = "normal",
+) -> None:
+    axes.text(left + 0.11, height, text, va=va, color=color, weight=weight, size=size, linespacing=1.1)
+
+
+def _draw_sample(axes: Axes, left: float, height: float, colour: str, marker: str) -> None:
+    x = [left + 0.01, left + 0.045, left + 0.08]
     axes.plot(x, [height] * 3, color=colour, marker=marker, markevery=[1], markersize=4.5, linewidth=1.8)
 
 
-def _draw_sign(axes: Axes, height: float, sign: Sign) -> None:
+def _draw_sign(axes: Axes, left: float, height: float, sign: Sign) -> None:
+    ends = [left + 0.01, left + 0.08]
     if sign.band:
-        axes.fill_between([0.01, 0.08], height - 0.025, height + 0.025, color=QUIET, alpha=0.25, linewidth=0)
-    axes.plot([0.01, 0.08], [height] * 2, color=QUIET, linestyle=sign.style, linewidth=1.2)
+        axes.fill_between(ends, height - 0.025, height + 0.025, color=QUIET, alpha=0.25, linewidth=0)
+    axes.plot(ends, [height] * 2, color=QUIET, linestyle=sign.style, linewidth=1.2)

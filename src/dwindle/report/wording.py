@@ -25,7 +25,7 @@ _QUESTIONS: Mapping[str, str] = {
     "mean": "Where is the mean?",
     "mean_error": "How far has the mean drifted?",
     "variance": "How wide is the spread?",
-    "second_moment": "Is what the spread loses the drift of the mean?",
+    "second_moment": "Does the spread lose what drifts?",
     "wasserstein": "How far must the mass move?",
     "variance_ratio": "Is the spread still there?",
     "log_variance": "How fast does the variance die?",
