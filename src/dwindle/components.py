@@ -106,8 +106,17 @@ def _hold_to_contract(room: Room, kind: Any) -> None:
         get_type_hints(kind)
     except Exception as error:
         raise BadInput(f"{refused}: its annotations cannot be read: {type(error).__name__}: {error}") from error
+    _hold_to_declarations(wanted, kind, refused)
+
+
+def _hold_to_declarations(wanted: set[str], kind: Any, refused: str) -> None:
+    """Refuse a class whose class variables are not what the configuration reads."""
     if "kind" in wanted and kind.kind not in get_args(Kind):
         raise BadInput(f"{refused}: its kind is {kind.kind!r}, not {' or '.join(get_args(Kind))}")
+    if "kinds" in wanted and not (isinstance(kind.kinds, frozenset) and kind.kinds <= set(get_args(Kind))):
+        raise BadInput(f"{refused}: its kinds are not a frozenset of {', '.join(get_args(Kind))}")
+    if "judges" in wanted and kind.judges not in ("synthetic", "new"):
+        raise BadInput(f"{refused}: it judges {kind.judges!r}, not synthetic or new")
     if "knobs" in wanted and not isinstance(kind.knobs, frozenset):
         raise BadInput(f"{refused}: its knobs are not a frozenset of the sampler's settings")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -78,13 +79,54 @@ def read_shard(folder: Path, name: str) -> Rows:
     """
     values_path, table_path = (folder / file for file in shard_files(name))
     try:
-        values = _read_values(values_path)
-        columns, chains = _read_table(table_path)
-        if len(columns["chain"]) != len(values):
-            raise ValueError(f"{len(values)} rows of values, but {len(columns['chain'])} lines about them")
-        return _by_chain(values, columns, chains)
+        state = tuple(
+            (known.st_ino, known.st_size, known.st_mtime_ns) for known in map(os.stat, (values_path, table_path))
+        )
+        return _remembered(state) or _remember(state, _read_files(values_path, table_path))
     except Exception as error:  # the readers raise a dozen kinds, whatever a damaged file makes of them
         raise DataDamaged(f"{folder / name}: cannot be read as a shard: {error}") from error
+
+
+_State = tuple[tuple[int, int, int], ...]
+_REMEMBERED = 1 << 28  # bytes
+_shards: OrderedDict[_State, Rows] = OrderedDict()
+"""Shards read last. An accumulating lineage links the same files into every generation and reads them three times."""
+
+
+def _remembered(state: _State) -> Rows | None:
+    if state in _shards:
+        _shards.move_to_end(state)
+    return _shards.get(state)
+
+
+def _remember(state: _State, rows: Rows) -> Rows:
+    """Keep rows for the next reader, the ones read longest ago make room; nobody may write into them."""
+    assert rows.provenance is not None
+    known = rows.provenance
+    for array in (
+        rows.values,
+        known.origin,
+        known.row,
+        known.source,
+        *([] if rows.weights is None else [rows.weights]),
+    ):
+        array.setflags(write=False)
+    _shards[state] = rows
+    while len(_shards) > 1 and sum(_bytes(held) for held in _shards.values()) > _REMEMBERED:
+        _shards.popitem(last=False)
+    return rows
+
+
+def _bytes(rows: Rows) -> int:
+    return rows.values.nbytes + 3 * 8 * rows.chains * rows.count
+
+
+def _read_files(values_path: Path, table_path: Path) -> Rows:
+    values = _read_values(values_path)
+    columns, chains = _read_table(table_path)
+    if len(columns["chain"]) != len(values):
+        raise ValueError(f"{len(values)} rows of values, but {len(columns['chain'])} lines about them")
+    return _by_chain(values, columns, chains)
 
 
 def _read_values(path: Path) -> Array:

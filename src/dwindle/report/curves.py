@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,6 +99,7 @@ def _draw_panel(axes: Axes, panel: Panel, plan: Plan) -> None:
     for place, (lineage, series) in enumerate(panel.series.items()):
         _draw_series(axes, series, palette[lineage], shapes[lineage], order=3 - place / len(lineages))
     _draw_theory(axes, panel, palette)
+    _draw_passages(axes, panel, palette)
     if panel.why_empty:
         text = textwrap.fill(f"undefined: {panel.why_empty}", 40)
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=QUIET, gid="undefined")
@@ -137,6 +138,22 @@ def _draw_theory(axes: Axes, panel: Panel, palette: dict[str, str]) -> None:
     for lineage, curve in panel.theory.items():
         x, dark = np.arange(len(curve.mean)), darker(palette[lineage])
         axes.plot(x, curve.mean, color=dark, linestyle=(0, (4, 2)), linewidth=1.3, zorder=4, gid=f"{lineage}.theory")
+
+
+def _draw_passages(axes: Axes, panel: Panel, palette: dict[str, str]) -> None:
+    """Mark where each line leaves the control's band."""
+    for lineage, generation in panel.passages.items():
+        series = panel.series[lineage]
+        place = int(np.searchsorted(series.generations, generation))
+        if place < len(series.mean) and math.isfinite(series.mean[place]):
+            point = (series.generations[place], series.mean[place])
+            style: Any = {
+                "color": "white",
+                "markeredgecolor": palette[lineage],
+                "markeredgewidth": 1.6,
+                "markersize": 7.0,
+            }
+            axes.plot(*point, marker="o", linestyle="", zorder=4.5, gid=f"{lineage}.passage", **style)
 
 
 def _label_ends(axes: Axes, panel: Panel, palette: dict[str, str]) -> None:
@@ -187,6 +204,8 @@ def _signs(panels: Sequence[Panel]) -> list[Sign]:
     sources = dict.fromkeys(curve.source for panel in panels for curve in panel.theory.values())
     if sources:
         signs.append(Sign(f"closed form: {'; '.join(sources)}", style="--"))
+    if any(panel.passages for panel in panels):
+        signs.append(Sign("first passage out of the control's band", ring=True))
     if any(panel.real is not None for panel in panels):
         signs.append(Sign("real value", style=":"))
     return signs

@@ -31,11 +31,13 @@ class Sign:
         text: what it means.
         style: matplotlib's line style.
         band: whether a band lies behind the line.
+        ring: whether it is a ring and no line.
     """
 
     text: str
     style: str = "-"
     band: bool = False
+    ring: bool = False
 
 
 def differences(plan: Plan) -> dict[str, str]:
@@ -138,6 +140,9 @@ def _draw_sample(axes: Axes, left: float, height: float, colour: str, marker: st
 
 def _draw_sign(axes: Axes, left: float, height: float, sign: Sign) -> None:
     ends = [left + 0.01, left + 0.08]
+    if sign.ring:
+        axes.plot([left + 0.045], [height], color="white", marker="o", markeredgecolor=QUIET, markersize=6.0)
+        return
     if sign.band:
         axes.fill_between(ends, height - 0.025, height + 0.025, color=QUIET, alpha=0.25, linewidth=0)
     axes.plot(ends, [height] * 2, color=QUIET, linestyle=sign.style, linewidth=1.2)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from dwindle.config.arms import CONTROL
 from dwindle.contracts import Curve, FloatArray, Measure
 from dwindle.expectations import expected, z_scores
 from dwindle.plan import Plan
+from dwindle.report.profiles import passages, profiles
 from dwindle.report.series import Gathered, Series, chosen, gather, measure_in, real_in
 
 __all__ = ["Panel", "panels_of"]
@@ -26,6 +28,7 @@ class Panel:
         series: what was measured, by lineage.
         theory: what a closed form expects, by lineage, where there is one.
         real: the value on real rows, where it is known and good.
+        passages: the generation at which each lineage left the control's band, where there is a control and it did.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Panel:
     series: Mapping[str, Series]
     theory: Mapping[str, Curve]
     real: float | None
+    passages: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def logarithmic(self) -> bool:
@@ -83,7 +87,14 @@ def panels_of(root: Path, plan: Plan, measures: Sequence[str] | None = None) -> 
     names = chosen(plan, gathered, measures)
     if measures is None:
         names = (*names, *(name for name in gathered if theory[name] and name not in names))
-    return tuple(_panel(plan, gathered, name, theory[name]) for name in names)
+    left = _passages(root, plan)
+    return tuple(_panel(plan, gathered, name, theory[name], left) for name in names)
+
+
+def _passages(root: Path, plan: Plan) -> dict[str, dict[str, float]]:
+    """Return when each measure of each lineage left the band of the control; nothing where there is none."""
+    found = profiles(root, plan) if CONTROL in plan.recipes else {}
+    return {lineage: passages(profile) for lineage, profile in found.items()}
 
 
 def _theory(plan: Plan, gathered: Gathered) -> dict[str, dict[str, Curve]]:
@@ -101,6 +112,13 @@ def _theory(plan: Plan, gathered: Gathered) -> dict[str, dict[str, Curve]]:
     }
 
 
-def _panel(plan: Plan, gathered: Gathered, name: str, theory: Mapping[str, Curve]) -> Panel:
+def _panel(
+    plan: Plan,
+    gathered: Gathered,
+    name: str,
+    theory: Mapping[str, Curve],
+    left: Mapping[str, Mapping[str, float]],
+) -> Panel:
+    own = {lineage: int(found[name]) for lineage, found in left.items() if name in found}
     measure, real = measure_in(plan, gathered, name), real_in(plan, gathered, name)
-    return Panel(name, measure, gathered[name], theory, real)
+    return Panel(name, measure, gathered[name], theory, real, own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from dwindle.config.arms import ARMS, CONTROL
@@ -20,7 +21,7 @@ from dwindle.profile import (
     sources_of_error,
 )
 from dwindle.profile.verdicts import CANDIDATES
-from dwindle.report.series import Gathered, gather, measure_in
+from dwindle.report.series import ByState, Gathered, gather, measure_in
 from dwindle.report.text_table import TextTable
 from dwindle.seeds import Seed
 
@@ -55,6 +56,12 @@ def _of(plan: Plan, gathered: Gathered, lineage: str) -> dict[str, Trajectory]:
 
 def profiles(root: Path, plan: Plan) -> dict[str, Profile]:
     """Return the collapse profile of every lineage that was evaluated beyond generation 0, the control's left out."""
+    return _profiles(root, ByState.now(root, plan))
+
+
+@lru_cache(maxsize=1)
+def _profiles(root: Path, of: ByState) -> dict[str, Profile]:
+    plan = of.plan
     gathered = gather(root, plan)
     found = {}
     for lineage in plan.recipes:

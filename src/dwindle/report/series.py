@@ -17,7 +17,7 @@ from dwindle.plan import STAGES, Plan
 from dwindle.report.wording import real_value
 from dwindle.stages.runner import evaluations, output
 
-__all__ = ["HEADLINES", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
+__all__ = ["HEADLINES", "ByState", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
 
 HEADLINES: Mapping[str, tuple[str, ...]] = {
     "vectors": ("frechet", "precision", "recall", "modes_covered", "on_mode", "tail_mass", "variance_ratio"),
@@ -67,15 +67,20 @@ def gather(root: Path, plan: Plan) -> Gathered:
     Returns:
         Series of the measures that the recipes name; measures and lineages without any evaluation are left out.
     """
-    return _gathered(root, _ByState(plan, _state(root, plan)))
+    return _gathered(root, ByState.now(root, plan))
 
 
 @dataclass(frozen=True)
-class _ByState:
+class ByState:
     """A plan that equals another one if what both describe stands on the disk in the same state."""
 
     plan: Plan = field(compare=False)
     state: tuple[Any, ...]
+
+    @staticmethod
+    def now(root: Path, plan: Plan) -> ByState:
+        """Return the plan in the state that the disk is in now."""
+        return ByState(plan, _state(root, plan))
 
 
 def _state(root: Path, plan: Plan) -> tuple[Any, ...]:
@@ -94,7 +99,7 @@ def _state(root: Path, plan: Plan) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=1)
-def _gathered(root: Path, of: _ByState) -> Gathered:
+def _gathered(root: Path, of: ByState) -> Gathered:
     plan = of.plan
     gathered: dict[str, dict[str, Series]] = {}
     for lineage in plan.recipes:
