@@ -21,7 +21,7 @@ chains: 2
 budget: 40
 source: {source}
 family: {family}
-metrics: [moments]
+metrics: [risk]
 lineages:
   replace: {{regime: replace}}
   accumulate: {{regime: accumulate, generations: 1}}
@@ -132,9 +132,23 @@ def test_wide_rows_are_seen_along_the_widest_directions_of_the_real_ones():
     assert flat[1][:, 0].std() < 0.1 * flat[0][:, 0].std()
 
 
-def test_symbols_have_no_picture(tmp_path):
-    plan = grown(tmp_path, source="{name: zipf, symbols: 9}", family="{name: categorical, symbols: 9}")
+@pytest.mark.parametrize(
+    ("source", "family"),
+    [("{name: zipf, symbols: 9}", "{name: categorical, symbols: 9}"), ("linear", "linear_regression")],
+)
+def test_symbols_and_pairs_have_no_picture(tmp_path, source, family):
+    plan = grown(tmp_path, source=source, family=family)
     assert draw_grid(tmp_path, plan) is None
+
+
+def test_a_lineage_that_samples_nothing_shows_the_rows_that_trained_it(tmp_path):
+    plan = planned(tmp_path, PARAMS.format(source="gaussian", family="gaussian") + "control: true\n")
+    for name in plan.stage_names():
+        if not name.startswith(("evaluate", "compare")):
+            run_stage(tmp_path, name, plan=plan)
+    (sheet,) = sheets_of(tmp_path, plan, ["control"], count=400)
+    trained = read_rows(tmp_path / "data/control/002/train").chain(0).values[0]
+    np.testing.assert_array_equal(np.sort(sheet.rows[2], axis=0), np.sort(trained, axis=0))
 
 
 def test_without_rows_there_is_no_picture(tmp_path):

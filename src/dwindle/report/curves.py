@@ -67,7 +67,7 @@ def curves_figure(plan: Plan, panels: Sequence[Panel]) -> Figure:
         axes.remove()
     first = len(panels) % columns
     free = figure.add_subplot(cells[0].get_gridspec()[lines - 1, first:])
-    draw_key(free, plan, _signs(panels), columns=columns - first)
+    draw_key(free, plan, _signs(panels), columns=columns - first, **({} if first else {"top": 0.95}))
     return figure
 
 

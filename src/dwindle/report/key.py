@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from dwindle.components import about
@@ -57,12 +57,15 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 
 
 def _described(plan: Plan, lineage: str, settings: Mapping[str, Any], varied: list[str]) -> str:
+    regime: Any = type(plan.recipe(lineage).regime)
+    usual = {f"regime.{setting.name}": setting.default for setting in fields(regime)}
     own = [key for key in varied if key in settings and key != "regime.name" and not isinstance(settings[key], list)]
-    parts = [about(type(plan.recipe(lineage).regime)).rstrip(".")] if "regime.name" in varied else []
+    own = [key for key in own if key == "regime.synthetic_ratio" or settings[key] != usual.get(key, object())]
+    parts = [about(regime).rstrip(".")] if "regime.name" in varied else []
     return "; ".join([*parts, *(f"{key.removeprefix('regime.')}\u00a0{settings[key]}" for key in own)])
 
 
-def draw_key(axes: Axes, plan: Plan, signs: list[Sign], *, columns: int = 1) -> None:
+def draw_key(axes: Axes, plan: Plan, signs: list[Sign], *, columns: int = 1, top: float = _TOP) -> None:
     """Draw the key into an empty panel: lineages, and below them or beside them what lines and bands mean.
 
     Args:
@@ -70,6 +73,7 @@ def draw_key(axes: Axes, plan: Plan, signs: list[Sign], *, columns: int = 1) -> 
         plan: whose lineages are explained.
         signs: what else is explained.
         columns: how many panels wide it is; from two on, the signs stand in the last column.
+        top: where it begins, of the panel's height; beside other panels it reaches up to their titles.
     """
     axes.set_axis_off()
     axes.set(xlim=(0, columns), ylim=(0, 1), gid="key")
@@ -82,9 +86,9 @@ def draw_key(axes: Axes, plan: Plan, signs: list[Sign], *, columns: int = 1) -> 
     if below + _tallest(texts, share) > _ROOM:
         texts = {lineage: [] for lineage in texts}
     lines = max(below + _tallest(texts, share), sum(map(len, small)) if beside else 0.0)
-    step, size = (_TOP - _BOTTOM) / max(lines, _ROOM), _SIZE * min(1.0, _ROOM / lines)
-    height = _draw_lineages(axes, texts, share, step, size)
-    _draw_signs(axes, signs, small, step, size, left=columns - 1.0 if beside else 0.0, top=_TOP if beside else height)
+    step, size = (top - _BOTTOM) / max(lines, _ROOM), _SIZE * min(1.0, _ROOM / lines)
+    height = _draw_lineages(axes, texts, share, step, size, top=top)
+    _draw_signs(axes, signs, small, step, size, left=columns - 1.0 if beside else 0.0, top=top if beside else height)
     for artist in axes.get_children():
         artist.set_in_layout(False)  # the key uses the room beside it that other panels need for their labels
         artist.set_clip_on(False)
@@ -96,12 +100,14 @@ def _tallest(texts: Mapping[str, list[str]], share: int) -> float:
     return max((sum(tall[start : start + share]) for start in range(0, len(tall), share)), default=0.0)
 
 
-def _draw_lineages(axes: Axes, texts: Mapping[str, list[str]], share: int, step: float, size: float) -> float:
+def _draw_lineages(
+    axes: Axes, texts: Mapping[str, list[str]], share: int, step: float, size: float, *, top: float
+) -> float:
     """Draw lineages column by column; return the height at which the last column ends, less a gap."""
-    look, height = (colours(list(texts)), markers(list(texts))), _TOP
+    look, height = (colours(list(texts)), markers(list(texts))), top
     for place, (lineage, text) in enumerate(texts.items()):
         left = float(place // share)
-        height = _TOP if place % share == 0 else height
+        height = top if place % share == 0 else height
         line = height - _NAME * step / 2
         _draw_sample(axes, left, line, look[0][lineage], look[1][lineage])
         _write(axes, left, line, lineage, size + 1.6, va="center", weight="bold", color=INK)
