@@ -8,6 +8,8 @@ _DEFAULTS = {
     # An embedded server starts slowly on a machine whose processors are busy growing lineages.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dwindle",
+    # An embedded server that is told to end in the middle of its work reports that as an error.
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
 }
 for _key, _value in _DEFAULTS.items():
     os.environ.setdefault(_key, _value)

