@@ -74,11 +74,26 @@ class Recorder:
             self._tracker.preflight()
             identity = digest_of(["sweep", self.sweep.name])
             self._parent = self._tracker.sweep(self.sweep.name, self.sweep.name, identity, {}, {})
+            if known := self._known_to_theory():
+                self._tracker.offer_theory(self.sweep.name, known)
         except NotReachable as error:
             if self.sweep.tracking.required:
                 raise
             self._tracker = None
             self.notes.append(f"MLflow is out of reach ({error}); run `dwindle sync` when it is back")
+
+    def _known_to_theory(self) -> list[str]:
+        """Return the measures of the recipes that theory speaks of, in the order of the metrics."""
+        known: dict[str, None] = {}
+        for name, lineage in self.sweep.lineages.items():
+            curves = self._expected(name)
+            known |= {m: None for metric in lineage.recipe.metrics for m in metric.measures if m in curves}
+        return list(known)
+
+    def _expected(self, name: str) -> Mapping[str, Curve]:
+        if name not in self._theory:
+            self._theory[name] = expected(self.plan.recipe(name), self.sweep.lineages[name].generations)
+        return self._theory[name]
 
     def open(self, name: str) -> None:
         """Open a lineage's run, so that it is there to be watched, and to be closed whatever happens."""
@@ -122,9 +137,7 @@ class Recorder:
         return GenerationRecord(generation, metrics, path.stat().st_mtime_ns // 1_000_000, None)
 
     def _against_theory(self, name: str, generation: int, measure: str, chains: list[Any]) -> dict[str, float | None]:
-        if name not in self._theory:
-            self._theory[name] = expected(self.plan.recipe(name), self.sweep.lineages[name].generations)
-        curve = self._theory[name].get(measure)
+        curve = self._expected(name).get(measure)
         if curve is None:
             return {}
         here = slice(generation, generation + 1)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,14 @@ class Tracker:
         """Set tags of a run; one of the same name is replaced."""
         with self._asked() as client:
             self._log_tags(client, run, tags)
+
+    def offer_theory(self, experiment: str, measures: Iterable[str]) -> None:
+        """Have the page of an experiment draw the closed forms of these measures over what was measured."""
+        with self._asked() as client:
+            with held(self.root, LOCK, wait=True):
+                home = self._experiment(client, experiment)
+            for key, value in experiment_tags(measures).items():
+                client.set_experiment_tag(home, key, value)
 
     def page(self, experiment: str) -> str:
         """Return the address of the page that shows an experiment's lineages side by side, generation by generation."""
