@@ -76,8 +76,9 @@ def test_a_number_that_some_chains_lack_carries_a_star_with_its_reason_below(tmp
 def test_one_reason_for_many_numbers_is_told_once(tmp_path):
     measures = {"frechet": [0.1], "recall": [0.9]}
     plan = made_sweep(tmp_path, {name: {0: measures} for name in ("replace", "accumulate", "blend")})
-    (note,) = sweep_table(tmp_path, plan).notes
+    note, theory = sweep_table(tmp_path, plan).notes
     assert note == "* frechet, recall of replace, accumulate, blend at generation 0: one chain has no interval"
+    assert theory == "no closed form is known for replace, accumulate, blend"
 
 
 def test_a_table_of_five_measures_fits_120_columns_without_losing_a_digit(tmp_path):

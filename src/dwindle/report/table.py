@@ -174,6 +174,10 @@ def _closeness(panels: Sequence[Panel]) -> Iterator[str]:
         far = panel.distance()
         if far is not None:
             yield f"{panel.name}: at most |z| = {far[0]:.1f} from the closed form, over all generations ({far[1]})"
+    lineages = dict.fromkeys(lineage for panel in panels for lineage in panel.series)
+    unknown = [name for name in lineages if not any(name in panel.theory for panel in panels)]
+    if unknown:
+        yield f"no closed form is known for {', '.join(unknown)}"
 
 
 def as_rich(table: SweepTable) -> Table:
