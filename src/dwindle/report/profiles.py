@@ -12,6 +12,7 @@ from dwindle.plan import Plan
 from dwindle.profile import (
     Forecast,
     Profile,
+    Share,
     Trajectories,
     Trajectory,
     Verdict,
@@ -156,8 +157,9 @@ def forecast_table(plan: Plan, gathered: Gathered, lineages: Sequence[str], *, u
         measured, control = trajectories(plan, gathered, lineage)
         for name, one in measured.items():
             band = control_band(one, (control or {}).get(name), seed=_FORECAST.at("band", name))
-            horizon = max(10 * int(one.generations[-1]), upto + 1)
-            told = forecast(one, band, upto=upto, horizon=horizon, seed=_FORECAST.at(lineage, name))
+            last = int(one.generations[-1])
+            seen, horizon = min(upto, last), max(10 * last, last + 1)
+            told = forecast(one, band, upto=seen, horizon=horizon, seed=_FORECAST.at(lineage, name))
             rows.append((lineage, name, _when(told.generation, told), _range(told), told.reason))
     title = f"early warning: when each measure leaves its control band, judged by generations 0 to {upto}"
     return TextTable("forecast", title, ("lineage", "measure", "generation", "80 % interval", "reason"), tuple(rows))
@@ -183,9 +185,12 @@ def _error_tables(plan: Plan, gathered: Gathered) -> Iterator[TextTable]:
         if arms and name and lineage in gathered[name]:
             final = {arm: gathered[name][other].chains[-1] for arm, other in arms.items() if other in gathered[name]}
             shares = sources_of_error(gathered[name][lineage].chains[-1], final)
-            rows = tuple(
-                (share.source, share.arm, f"{share.value:.4g}", f"{share.low:.4g} .. {share.high:.4g}", share.reason)
-                for share in shares
-            )
+            rows = tuple((share.source, share.arm, *_share_cells(share), share.reason) for share in shares)
             columns = ("source of error", "arm without it", f"share of {name}", "95 % interval", "reason")
             yield TextTable(f"errors-{lineage}", f"sources of error of {lineage} at the last generation", columns, rows)
+
+
+def _share_cells(share: Share) -> tuple[str, str]:
+    """Return a share and its interval; what is undefined is a dash, with its reason beside it."""
+    value, interval = f"{share.value:.4g}", f"{share.low:.4g} .. {share.high:.4g}"
+    return (value if math.isfinite(share.value) else "-", interval if math.isfinite(share.high - share.low) else "-")

@@ -13,9 +13,12 @@ from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
 from dwindle.report.table import SweepTable, sweep_table
 from dwindle.report.text_table import TextTable, print_table
+from dwindle.report.texts import write_texts
 from dwindle.stages.runner import CURVES
 
 __all__ = ["Summary", "show_summary", "summarize_sweep"]
+
+_SHOWN = (".png", ".txt")
 
 
 @dataclass
@@ -52,11 +55,11 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: st
         page: the address at which it shows the lineages on one chart; empty if nothing was tracked.
         changed: whether any measure changed since the pictures were drawn last.
     """
-    pictures = sorted(plots_folder(sweep.root, plan.sweep).glob("*.png"))
+    pictures = sorted(path for path in plots_folder(sweep.root, plan.sweep).glob("*.*") if path.suffix in _SHOWN)
     curves = (sweep.root / CURVES).stat().st_mtime_ns
     if changed or not pictures or min(path.stat().st_mtime_ns for path in pictures) < curves:
-        grid = draw_grid(sweep.root, plan)
-        pictures = [draw_curves(sweep.root, plan), *([grid] if grid else [])]
+        samples = (draw_grid(sweep.root, plan), write_texts(sweep.root, plan))
+        pictures = [draw_curves(sweep.root, plan), *(path for path in samples if path is not None)]
     tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}
     commands = tracking | {
         "dvc status": "every dataset and model is recorded",
