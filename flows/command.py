@@ -21,7 +21,7 @@ from dwindle.report.summary import Summary, show_summary
 from flows.presets import workspace
 from flows.reaper import watch
 
-__all__ = ["Overrides", "ParamsFile", "command", "guarded", "publish", "reaped"]
+__all__ = ["Overrides", "ParamsFile", "command", "guarded", "page_key", "publish", "reaped"]
 
 Overrides = Annotated[tuple[Annotated[str, Field(pattern=r"^[\w.-]+=")], ...], Field(max_length=100)]
 ParamsFile = Annotated[Path, Field(description="The sweep's file")]
@@ -36,9 +36,14 @@ async def publish(summary: Summary, *, shown: bool = True) -> None:
     )
     for table in summary.tables:
         description = "\n\n".join([table.title, *table.notes])
-        await acreate_table_artifact(table=_lines(table.by_column), key=table.name, description=description)
+        await acreate_table_artifact(table=_lines(table.by_column), key=page_key(table.name), description=description)
     if shown:
         show_summary(summary)
+
+
+def page_key(name: str) -> str:
+    """Return a table's name as Prefect takes it: names of lineages may hold what its keys may not."""
+    return name.replace("_", "-")
 
 
 def _lines(columns: dict[str, list[str]]) -> list[dict[str, str]]:

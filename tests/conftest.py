@@ -70,7 +70,7 @@ def new_project(tmp_path_factory):
         root.mkdir()
         for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
             shutil.copy(REPOSITORY / name, root / name)
-        for folder in ("flows", "tasks"):
+        for folder in ("flows", "tasks", "presets"):
             shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
         (root / ".dvc").mkdir()
         for name in ("config", ".gitignore"):

@@ -98,7 +98,7 @@ def sync(params: Params = DEFAULT, overrides: Overrides = None) -> None:
 def profile(
     lineage: Annotated[str, typer.Argument(help="The lineage; all if none is named.")] = "",
     params: Params = DEFAULT,
-    upto: Annotated[int, typer.Option(help="Last generation that the early warning may see.")] = 5,
+    upto: Annotated[int, typer.Option(min=0, help="Last generation that the early warning may see.")] = 5,
 ) -> None:
     """Show the collapse profile: eight verdicts, every first passage, and the early warning."""
     from dwindle.desk import show_profile

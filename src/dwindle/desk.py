@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.components import ROOMS, about, component, names
+from dwindle.config.arms import CONTROL
 from dwindle.config.schema import expected, schema
 from dwindle.config.sweep import load_sweep
 from dwindle.data.workspace import held
@@ -70,6 +71,8 @@ def show_profile(params: Path, lineage: str, upto: int) -> None:
     sweep = load_sweep(params)
     plan = read_plan(sweep.root)
     chosen = sweep.chosen(lineage or None)
+    if lineage == CONTROL:
+        raise BadInput(f"{CONTROL}: it is what the others are judged by, and has no profile itself")
     found = {name: profile for name, profile in profiles(sweep.root, plan).items() if name in chosen}
     if not found:
         raise BadInput(f"{', '.join(chosen)}: nothing is evaluated beyond generation 0; grow it first")
@@ -99,8 +102,8 @@ def show_simulation(family: str, settings: Sequence[str]) -> None:
         if not sign:
             raise BadInput(f"{setting}: expected key=value; keys are {', '.join(given)} and the family's settings")
         given[key] = scalar(text)
-    if type(given["seed"]) is not int:
-        raise BadInput(f"seed = {given['seed']}: expected a whole number")
+    if type(given["seed"]) is not int or given["seed"] < 0:
+        raise BadInput(f"seed = {given['seed']}: expected a whole number >= 0")
     with threadpool_limits(1):  # threads of the linear algebra only wait for each other on arrays this small
         path = simulate(family, **{**given, "seed": Seed(given["seed"])})
     shown = ladder(int(path.generations[-1]))

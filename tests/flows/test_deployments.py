@@ -88,8 +88,10 @@ def test_a_deployed_sweep_leaves_the_bytes_of_a_run_and_its_table_on_the_page(se
     project, url, prefect = served
     prefect("deployment", "run", "sweep/sweep", "--watch", "--watch-timeout", "200")
     assert project.files() == flowed.files()
-    (artifact,) = asked(url, "artifacts", artifacts={"type": {"any_": ["table"]}})
-    assert [row["lineage"] for row in json.loads(artifact["data"])] == ["replace", "accumulate", "fresh"]
+    tables = {table["key"]: table for table in asked(url, "artifacts", artifacts={"type": {"any_": ["table"]}})}
+    assert set(tables) == {"lineages", "profile"}
+    for table in tables.values():
+        assert [row["lineage"] for row in json.loads(table["data"])] == ["replace", "accumulate", "fresh"]
     names = {run["name"] for run in asked(url, "task_runs", limit=200)}
     expected = {f"{verb} replace-g00{t}" for verb in ("generate", "curate", "train", "evaluate") for t in range(3)}
     assert expected <= names

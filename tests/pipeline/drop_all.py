@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
-from dwindle.contracts import Curated, Model, Rows, Seed, Within
+from dwindle.contracts import Curated, Kind, Model, Rows, Seed, Within
 from dwindle.families.gaussian import Gaussian, GaussianModel
 
 
@@ -18,6 +18,9 @@ class DropAll:
     Args:
         generation: the first generation without rows.
     """
+
+    judges: ClassVar[Literal["synthetic", "new"]] = "synthetic"
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences"})
 
     generation: Annotated[int, Within(low=1)] = 2
 

@@ -31,10 +31,12 @@ def planned(lineages: Mapping[str, int] = LINEAGES, **changed: str) -> dict[str,
     for name, generations in lineages.items():
         for t in range(generations):
             folder, rows = f"{name}/{t:03d}", f"data/{name}/{t:03d}/{'synthetic' if t else 'real'}"
+            generator = f"models/{name}/{t - 1:03d}" if t else real
             chain[f"{name}-g{t:03d}"] = {
                 "folder": folder,
                 "rows": rows,
-                "generator": f"models/{name}/{t - 1:03d}" if t else real,
+                "generator": generator,
+                "prompts": f"{generator}/manifest.json",
                 "real": real,
                 "pool": f"{rows}/manifest.json",
                 "restart": f"data/{folder}/train/manifest.json",

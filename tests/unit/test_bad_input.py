@@ -212,7 +212,7 @@ def test_a_mistyped_ratio_gives_one_line_with_key_value_range_and_the_right_name
         ("tracking.url=x", "did you mean uri? (expected text)"),
         ("engine.worker=3", "did you mean workers? (expected int 0..1024 processes)"),
         ("lineages.replace.regime.synthetic_ratio=0.5", "unknown key; Replace has no settings"),
-        ("qqqqqqqq=3", "unknown key; known: budget, chains, curators, "),
+        ("qqqqqqqq=3", "unknown key; known: arms, budget, chains, control, curators, "),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_known_one(folder, override, says):
@@ -272,7 +272,7 @@ def test_a_lineage_without_a_regime_is_told_the_regimes(folder):
         ("seed=-1", "-1", "expected int 0.."),
         ("seed=" + "9" * 30, "9" * 30, "expected int 0.."),
         ("seed=x", "'x'", "expected int 0.."),
-        ("restart=hot", "'hot'", "expected cold or warm"),
+        ("restart=hot", "'hot'", "expected cold or warm or base"),
         ("lineages.blend.regime.synthetic_ratio=.nan", "nan", "expected float 0..1 fraction"),
         ("lineages.blend.regime.synthetic_ratio=-0.1", "-0.1", "expected float 0..1 fraction"),
         ("lineages.blend.regime.synthetic_ratio=1.1", "1.1", "expected float 0..1 fraction"),
@@ -289,7 +289,7 @@ def test_a_lineage_without_a_regime_is_told_the_regimes(folder):
         ("tracking=[]", "[]", "expected a mapping of uri, required"),
         ("engine=false", "false", "expected a mapping of workers"),
         ("engine.workers=-1", "-1", "expected int 0..1024 processes"),
-        ("sampler=0", "0", "expected a mapping of temperature, variance_factor, oversample"),
+        ("sampler=0", "0", "expected a mapping of temperature, variance_factor, top_p, flip, "),
         ("sampler.variance_factor=-1", "-1", "expected float 0..1000 fraction"),
         ("source.dimensions=0", "0", "expected int 1..100000 dimensions"),
         ("source={name: gaussian, dimensions: 3, correlation: -0.9}", "{'dimensions': 3", "cannot all be correlated"),
@@ -301,7 +301,7 @@ def test_a_lineage_without_a_regime_is_told_the_regimes(folder):
         ("lineages=[replace]", "['replace']", "expected at least one lineage"),
         ("lineages.third=replace", "'replace'", "expected a mapping of what differs from the shared settings"),
         ("lineages.third=0", "0", "expected a mapping of what differs from the shared settings"),
-        ("curators=keep_all", "'keep_all'", "expected a list of names; known: deduplicate, keep_all"),
+        ("curators=keep_all", "'keep_all'", "expected a list of names; known: best_of, central_mass, "),
         ("curators=0", "0", "expected a list of names"),
         ("curators=[3]", "3", "expected a name, or a mapping with a name"),
         ("curators.7=keep_all", "'keep_all'", "list index out of range"),
@@ -339,6 +339,11 @@ def test_a_wrong_value_in_the_file_is_shown_with_its_line(folder):
     assert one(folder, text=text) == "params.yaml:2 generations = 'ten': expected int 0..1e+06 generations"
     text = changed("synthetic_ratio: 0.5", "synthetic_ratio: .nan")
     assert one(folder, text=text).startswith("params.yaml:15 lineages.blend.regime.synthetic_ratio = nan: expected ")
+
+
+def test_a_wrong_value_inside_a_mapping_of_the_command_line_is_placed_there(folder):
+    message = one(folder, "lineages.third={regime: replace, budget: 0}")
+    assert message == "command line: lineages.third.budget = 0: expected int 2..1e+09 rows"
 
 
 def test_no_lineages_at_all_are_refused(folder):
@@ -413,7 +418,8 @@ def test_a_family_must_know_all_symbols_of_its_source(folder):
 def test_a_knob_that_the_family_does_not_honour_is_refused(folder):
     message = one(folder, "sampler.temperature=0.5")
     assert message == (
-        "command line: sampler.temperature = 0.5: family gaussian does not honour it; it honours: variance_factor"
+        "command line: sampler.temperature = 0.5: family gaussian does not honour it; it honours: "
+        "top_p, variance_factor"
     )
     loaded(folder, "sampler.temperature=1.0")
     loaded(folder, "sampler.oversample=2")
@@ -446,7 +452,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 from dwindle.contracts import Within
+from dwindle.curators.keep_all import KeepAll
 from dwindle.families.gaussian import Gaussian as Shipped
+from dwindle.metrics.moments import Moments
 
 @dataclass(frozen=True)
 class Fine(Shipped):
@@ -470,6 +478,18 @@ class Odd(Shipped):
 @dataclass(frozen=True)
 class Knobs(Shipped):
     knobs: ClassVar[Any] = "variance_factor"
+
+@dataclass(frozen=True)
+class Counted(Moments):
+    kinds: ClassVar[Any] = 3
+
+@dataclass(frozen=True)
+class Pictured(Moments):
+    kinds: ClassVar[Any] = frozenset({"vectors", "pictures"})
+
+@dataclass(frozen=True)
+class Severe(KeepAll):
+    judges: ClassVar[Any] = "everything"
 
 @dataclass(frozen=True)
 class Unreadable(Shipped):
@@ -557,13 +577,25 @@ def test_a_component_from_outside_that_is_none_is_refused(folder, outside, name,
             "Gaussian is no source: it has no capacity, draw, draw_held_out",
         ),
         ("lineages.replace.regime", "dwindle.curators.keep_all:KeepAll", "KeepAll is no regime: it has no asks, plan"),
-        ("curators", "dwindle.regimes:Replace", "Replace is no curator: it has no curate"),
-        ("metrics", "dwindle.regimes:Replace", "Replace is no metric: it has no measure, measures"),
+        ("curators", "dwindle.regimes:Replace", "Replace is no curator: it has no curate, judges, kinds"),
+        ("metrics", "dwindle.regimes:Replace", "Replace is no metric: it has no kinds, measure, measures"),
     ],
 )
 def test_a_component_of_another_room_is_refused(folder, key, name, says):
     shown = f"[{name}]" if key in ("curators", "metrics") else name
     assert says in one(folder, f"{key}={shown}")
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "says"),
+    [
+        ("metrics", "Counted", "Counted is no metric: its kinds are not a frozenset of vectors, symbols, pairs, seq"),
+        ("metrics", "Pictured", "Pictured is no metric: its kinds are not a frozenset of vectors, symbols, pairs, seq"),
+        ("curators", "Severe", "Severe is no curator: it judges 'everything', not synthetic or new"),
+    ],
+)
+def test_a_judge_from_outside_declares_what_it_can_judge(folder, outside, key, name, says):
+    assert says in one(folder, f"{key}=[{outside}.kinds:{name}]")
 
 
 # ------------------------------------------------------------------------------------------- all at once

@@ -80,6 +80,11 @@ BROKEN: Mapping[str, list[Any]] = {
     "check_defaults_are_in_range": [broken(__annotations__={"share": Annotated[float, Within(high=0.1)]}, share=0.5)],
     "check_settings_are_documented": [broken(__doc__="Keeps half.")],
     "check_smallest_is_one_of_its_own": [broken(smallest=classmethod(lambda cls: None))],
+    "check_it_declares_what_it_judges": [
+        broken(judges="everything"),
+        broken(kinds=frozenset()),
+        broken(kinds=frozenset({"vectors", "pictures"})),
+    ],
     "check_kept_says_yes_or_no_for_every_row": [
         broken(curate=judging(lambda found, rows, anchor: Curated(found.kept[:, 1:]))),
         broken(curate=judging(lambda found, rows, anchor: Curated(found.kept * 1.0))),

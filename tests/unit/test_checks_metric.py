@@ -23,6 +23,7 @@ class Gap:
 
     power: Annotated[int, Within(low=1)] = 1
 
+    kinds: ClassVar[frozenset] = frozenset({"vectors", "symbols"})
     measures: ClassVar[Mapping[str, Measure]] = {"gap": Measure("lower", "units", "difference of the means")}
 
     def measure(self, evidence):
@@ -95,6 +96,10 @@ BROKEN: Mapping[str, list[Any]] = {
     "check_defaults_are_in_range": [broken(__annotations__={"power": Annotated[int, Within(low=2)]}, power=1)],
     "check_settings_are_documented": [broken(__doc__="A gap.")],
     "check_smallest_is_one_of_its_own": [broken(smallest=classmethod(lambda cls: Gap()))],
+    "check_it_declares_its_kinds": [
+        broken(kinds=frozenset()),
+        broken(kinds=frozenset({"vectors", "pictures"})),
+    ],
     "check_measures_say_what_they_mean": [
         broken(measures={}),
         broken(measures={"gap": "lower"}),

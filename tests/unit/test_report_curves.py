@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 
 import dwindle.theory
 from dwindle.errors import BadInput
+from dwindle.expectations import _expected
 from dwindle.report.canvas import colours, darker, markers, styled
 from dwindle.report.curves import curves_figure, draw_curves
 from dwindle.report.key import differences
@@ -198,6 +199,15 @@ def test_a_picture_that_is_up_to_date_is_left_alone(tmp_path, plan):
     assert [file.name for file in path.parent.iterdir()] == ["curves.png"]
 
 
+@pytest.fixture
+def theories_asked_anew():
+    """Forget what theory said of the same recipes before, and of theories that are there for one test alone."""
+    _expected.cache_clear()
+    yield
+    _expected.cache_clear()
+
+
+@pytest.mark.usefixtures("theories_asked_anew")
 def test_theory_stays_out_of_a_panel_that_shows_geometric_means(tmp_path, plan, monkeypatch):
     (tmp_path / "aa_flat.py").write_text(
         "import numpy as np\n"

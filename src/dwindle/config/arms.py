@@ -44,6 +44,8 @@ def with_arms(entries: Mapping[str, Any], arms: Any, problems: Problems) -> dict
     if of not in entries:
         problems.add(("arms", "of"), of, f"no lineage of that name{nearest(of, entries)}")
         return dict(entries)
+    if entries[of] is not None and not isinstance(entries[of], Mapping):
+        return dict(entries)  # told where the lineage itself is read
     found = dict(entries)
     for arm, differs in arms.items():
         if arm == "of":
@@ -52,6 +54,16 @@ def with_arms(entries: Mapping[str, Any], arms: Any, problems: Problems) -> dict
             problems.add(("arms", arm), differs, f"unknown arm{nearest(arm, ARMS)}; arms are {', '.join(ARMS)}")
         elif not isinstance(differs, Mapping):
             problems.add(("arms", arm), differs, "expected a mapping of what differs from the lineage")
+        elif f"{of}-{arm}" in entries:
+            problems.add(("arms", arm), differs, f"the sweep names a lineage {of}-{arm} itself")
         else:
             found[f"{of}-{arm}"] = laid_over(entries[of] or {}, differs)
+            _place(of, arm, problems)
     return found
+
+
+def _place(of: str, arm: str, problems: Problems) -> None:
+    """Note on which line each setting of an arm stands: its own ones first, then those of its lineage."""
+    lines, placed = problems.document.lines, ("lineages", f"{of}-{arm}")
+    for above in (("lineages", of), ("arms", arm)):
+        lines |= {(*placed, *path[2:]): line for path, line in list(lines.items()) if path[:2] == above}

@@ -90,8 +90,8 @@ def preset_from(data: Any, lineages: Mapping[str, Any], problems: Problems) -> P
     if data is None:
         return None
     path: KeyPath = ("preset",)
-    if not isinstance(data, Mapping) or not isinstance(data.get("checks"), list):
-        problems.add(path, data, "expected paper, claim, differs and a list of checks")
+    if not isinstance(data, Mapping) or not isinstance(data.get("checks"), list) or not data["checks"]:
+        problems.add(path, data, "expected paper, claim, differs and a list of checks, one at least")
         return None
     for key in data:
         if key not in ("paper", "claim", "differs", "checks"):
@@ -114,4 +114,28 @@ def _check(data: Any, path: KeyPath, lineages: Mapping[str, Any], problems: Prob
     for name in named:
         if name not in lineages:
             problems.add((*path, "lineages"), name, f"the sweep has no such lineage; it has {', '.join(lineages)}")
+    if lacking := _lacking(check):
+        problems.add((*path, "statistic"), check.statistic, lacking)
     return check
+
+
+_BETWEEN = ("argmin", "crossing", "scaling")
+
+
+def _lacking(check: Check) -> str:
+    """Say what a check lacks to be decided, before anything is grown for it; empty if nothing."""
+    if check.statistic == "theory":
+        return ""
+    several = check.statistic in ("order", *_BETWEEN)
+    if several and len(check.lineages) < 2:
+        return "expected two lineages or more"
+    if not several and len(check.lineages) != 1:
+        return "expected one lineage"
+    if check.statistic in _BETWEEN and check.over is None:
+        return "expected `over`, the setting that differs between the lineages"
+    if check.statistic == "crossing" and check.level is None:
+        return "expected `level`, which is crossed"
+    if check.statistic == "verdict":
+        return "" if check.answer in ("yes", "no", "undecided") else "expected `answer`: yes, no or undecided"
+    bounded = any(end is not None for end in (check.expected, check.low, check.high))
+    return "" if bounded or check.statistic == "order" else "expected `expected`, `low` or `high`: anything would do"

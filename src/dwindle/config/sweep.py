@@ -6,7 +6,7 @@ OmegaConf enters here and nowhere else: it lays overrides and lineages over the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -157,7 +157,9 @@ def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) 
         for length in range(1, len(parts) + 1):
             document.lines.setdefault(parts[:length], 0)
         try:
-            _lay_one(merged, parts, scalar(text))
+            value = scalar(text)
+            document.lines |= dict.fromkeys(_within(parts, value), 0)
+            _lay_one(merged, parts, value)
         except BadInput as error:
             problems.add(parts, text, str(error))
         except Exception as error:  # OmegaConf raises many kinds when a key runs through a list
@@ -165,6 +167,13 @@ def _lay_over(document: Document, overrides: Sequence[str], problems: Problems) 
     plain = OmegaConf.to_container(merged)
     assert isinstance(plain, dict)
     document.data = {str(key): value for key, value in plain.items()}
+
+
+def _within(parts: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every key that a value given on the command line brings along."""
+    for key, below in value.items() if isinstance(value, Mapping) else ():
+        yield (*parts, str(key))
+        yield from _within((*parts, str(key)), below)
 
 
 def _lay_one(merged: Any, parts: Sequence[str], value: Any) -> None:

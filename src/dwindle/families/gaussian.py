@@ -77,8 +77,8 @@ class GaussianModel:
         noise = seed.at("noise").numpy().standard_normal((chains, count, dimensions))
         if sampler.top_p < 1.0:
             noise *= _shrinkage(noise, self.covariances, sampler.top_p)
-        noise *= np.sqrt(sampler.variance_factor)
-        turned = noise * _roots(self.covariances) if dimensions == 1 else noise @ _roots(self.covariances)
+        roots = _roots(self.covariances) * np.sqrt(sampler.variance_factor)
+        turned = np.multiply(noise, roots, out=noise) if dimensions == 1 else noise @ roots
         turned += self.means[:, None]
         return Rows(turned)
 

@@ -230,7 +230,9 @@ def _ordered(check: Check, lineages: Sequence[str], chains: Sequence[FloatArray]
     if not all(map(math.isfinite, means)):
         return _untold(check, "undefined")
     steps = [jackknifed(partial(_step, check), chains[place : place + 2]) for place in range(len(chains) - 1)]
-    smallest = min((gap / error if error > 0 else math.copysign(math.inf, gap)) for gap, error in steps)
+    if any(math.isnan(error) for _, error in steps):
+        return _untold(check, f"{told}, but one chain has no error")
+    smallest = min((gap / error if error > 0 else math.inf if gap > 0 else -math.inf) for gap, error in steps)
     return Finding(check.claim, _wanted(check), math.nan, math.nan, math.nan, smallest > 2.0, told)
 
 

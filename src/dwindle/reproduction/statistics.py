@@ -46,7 +46,7 @@ def slope(values: FloatArray, times: FloatArray) -> float:
     """Return the least-squares slope of log values on log times."""
     with np.errstate(invalid="ignore", divide="ignore"):
         x, y = np.log(times), np.log(values)
-    return float(np.polyfit(x, y, 1)[0]) if np.isfinite(y).all() and len(y) > 1 else math.nan
+    return float(np.polyfit(x, y, 1)[0]) if np.isfinite([x, y]).all() and len(y) > 1 else math.nan
 
 
 def argmin(settings: FloatArray, values: FloatArray) -> float:
@@ -54,8 +54,10 @@ def argmin(settings: FloatArray, values: FloatArray) -> float:
     order = np.argsort(settings)
     x, y = settings[order], values[order]
     place = int(np.argmin(y))
-    if not np.isfinite(y).all() or place in (0, len(y) - 1):
-        return float(x[place]) if np.isfinite(y).all() else math.nan
+    if not np.isfinite([x, y]).all():
+        return math.nan
+    if place in (0, len(y) - 1):
+        return float(x[place])
     a, b, _ = np.polyfit(x[place - 1 : place + 2], y[place - 1 : place + 2], 2)
     return float(-b / (2 * a))
 
@@ -64,7 +66,9 @@ def crossing(settings: FloatArray, values: FloatArray, level: float) -> float:
     """Return the setting at which the values first cross a level, by straight lines; nan if they never do."""
     order = np.argsort(settings)
     x, y = settings[order], values[order] - level
-    for left in range(len(x) - 1):
-        if y[left] == 0 or y[left] * y[left + 1] < 0:
+    for left in range(len(x)):
+        if y[left] == 0:
+            return float(x[left])
+        if left + 1 < len(x) and y[left] * y[left + 1] < 0:
             return float(x[left] - y[left] * (x[left + 1] - x[left]) / (y[left + 1] - y[left]))
     return math.nan

@@ -131,7 +131,8 @@ def _within_reach(job: Job) -> Iterator[Part]:
     for name in facts_of(folder)["pool"] or facts_of(folder)["shards"]:
         rows = read_shard(folder, name)
         assert rows.provenance is not None
-        yield Part(name, int(rows.provenance.origin[0, 0]), rows, folder)
+        if rows.count:  # all rows of a shard are of one origin; the places where a shorter chain has none say -1
+            yield Part(name, int(rows.provenance.origin.max()), rows, folder)
 
 
 def _fresh(job: Job) -> Iterator[Part]:

@@ -48,7 +48,7 @@ def grow(
     Source: the chain of Wright 1931 and Fisher 1930; the unigram loop of Seddik et al. 2024, arXiv 2404.05090.
     """
     at_least(rows=(rows, 1), symbols=(symbols, 1), exponent=(exponent, 0.0))
-    real = _real(np.arange(1, symbols + 1, dtype=np.float64) ** -exponent if shares is None else np.array(shares))
+    real = _real(np.arange(1, symbols + 1, dtype=np.float64) ** -exponent if shares is None else shares)
     steps = partial(walk, regime=regime, rows=rows, generations=generations, real=real)
     return gathered(steps, chains=chains, seed=seed, numbers=-(-len(real) // 4))
 
@@ -84,10 +84,14 @@ def walk(
         yield {"heterozygosity": even, "support": support}
 
 
-def _real(weights: FloatArray) -> FloatArray:
+def _real(shares: Sequence[float] | FloatArray) -> FloatArray:
     """Return the probabilities of the symbols that come at all."""
+    try:
+        weights = np.array(shares, dtype=np.float64)
+    except (TypeError, ValueError):
+        weights = np.zeros(0)
     total = float(weights.sum())
-    if not 0 < total < float("inf") or not weights.min() >= 0:
+    if weights.ndim != 1 or not 0 < total < float("inf") or not weights.min() >= 0:
         raise BadInput("shares: expected numbers >= 0 with a finite sum, at least one of them above 0")
     return np.asarray(weights[weights > 0] / total)
 

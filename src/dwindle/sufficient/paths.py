@@ -85,7 +85,8 @@ def at_least(**settings: tuple[float, float]) -> None:
     wrong = []
     for name, (value, low) in settings.items():
         counted = name not in ("noise", "exponent")  # all others are counts
-        if not isinstance(value, int if counted else int | float) or not value >= low:
+        fits = isinstance(value, int if counted else int | float) and not isinstance(value, bool)
+        if not fits or not value >= low:
             wrong.append(f"{name} = {value}: expected {'a whole number' if counted else 'a number'} >= {low}")
     if wrong:
         raise BadInput(*wrong)
