@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dwindle.cli import users_error
 from dwindle.config.sweep import Sweep, load_sweep
 from dwindle.errors import BadInput, DwindleError
 from dwindle.growth import grow_sweep, is_grown
@@ -32,8 +33,11 @@ async def reproduce(names: Sequence[str], overrides: Sequence[str]) -> list[Outc
         loaded = load_sweep(params, overrides)
         try:
             await _grow(loaded, params, overrides)
-        except DwindleError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+        except (DwindleError, ExceptionGroup) as error:
+            known = users_error(error)
+            if known is None:
+                raise
+            print(f"{name}: {known}", file=sys.stderr)
             continue
         outcome = _outcome(loaded)
         print(f"{name}: {outcome.verdict}, {time.monotonic() - started:.0f} s", flush=True)

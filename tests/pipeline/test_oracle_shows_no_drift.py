@@ -1,4 +1,4 @@
-"""The perfect generator goes through the whole pipeline and shows no drift: what drifts in a lineage is its family's."""
+"""The perfect generator shows no drift through the whole pipeline: what drifts in a lineage is its family's doing."""
 
 from __future__ import annotations
 

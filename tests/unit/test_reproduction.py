@@ -258,3 +258,12 @@ def test_the_tables_tell_expected_measured_and_verdict(sweep):
     assert findings_table(Outcome("made", differs, ())).notes == ("differs from the paper: fewer chains",)
     (line,) = outcomes_table([found]).rows
     assert (line[0], line[2], line[-1]) == ("made", "it shrinks", "not reproduced (1 of 3)")
+
+
+def test_chains_that_agree_to_the_last_digit_are_held_to_the_value_itself(tmp_path):
+    ends = {t: {"variance": [2.0] * 6} for t in range(3)}
+    plan = made_sweep(tmp_path, {"replace": ends, "accumulate": ends})
+    for expected, holds in ((2.0, True), (2.5, False)):
+        check = Check("agreed", "variance", lineages=("replace",), expected=expected)
+        (finding,) = check_sweep(tmp_path, plan, Preset("", "", "", (check,))).findings
+        assert finding.reproduced is holds

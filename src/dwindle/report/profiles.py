@@ -29,6 +29,7 @@ from dwindle.seeds import Seed
 __all__ = [
     "forecast_table",
     "passages",
+    "profile_in",
     "profile_tables",
     "profile_tags",
     "profiles",
@@ -66,11 +67,17 @@ def _profiles(root: Path, of: ByState) -> dict[str, Profile]:
     gathered = gather(root, plan)
     found = {}
     for lineage in plan.recipes:
-        measured, control = trajectories(plan, gathered, lineage)
+        measured, _ = trajectories(plan, gathered, lineage)
         grown = max((len(one.generations) for one in measured.values()), default=0)
         if lineage != CONTROL and grown > 1:
-            found[lineage] = profile_of(measured, control, sweep=_sizes(plan, gathered, lineage))
+            found[lineage] = profile_in(plan, gathered, lineage)
     return found
+
+
+def profile_in(plan: Plan, gathered: Gathered, lineage: str) -> Profile:
+    """Return the collapse profile of one lineage, beside the control and the lineages of other sizes, if there are."""
+    measured, control = trajectories(plan, gathered, lineage)
+    return profile_of(measured, control, sweep=_sizes(plan, gathered, lineage))
 
 
 def _sizes(plan: Plan, gathered: Gathered, lineage: str) -> dict[float, Trajectories]:

@@ -16,8 +16,7 @@ from dwindle.contracts import FloatArray
 from dwindle.errors import BadInput, nearest
 from dwindle.expectations import expected, z_scores
 from dwindle.plan import Plan
-from dwindle.profile import profile_of
-from dwindle.report.profiles import trajectories
+from dwindle.report.profiles import profile_in
 from dwindle.report.series import Gathered, gather
 from dwindle.reproduction.statistics import argmin, crossing, jackknifed, slope
 
@@ -184,10 +183,18 @@ def _judged(check: Check, value: float, error: float) -> Finding:
     if check.expected is not None:
         gap = value - check.expected
         z = gap / error if error > 0 else math.nan
-        holds = abs(gap) <= check.within if check.within is not None else abs(z) < LIMIT if math.isfinite(z) else None
-        return Finding(check.claim, wanted, value, error, z, holds)
+        return Finding(check.claim, wanted, value, error, z, _close(check, gap, error))
     low, high = (end if end is not None else limit for end, limit in ((check.low, -math.inf), (check.high, math.inf)))
     return Finding(check.claim, wanted, value, error, math.nan, low <= value <= high)
+
+
+def _close(check: Check, gap: float, error: float) -> bool | None:
+    """Say whether a value is what was expected; None where neither a tolerance nor an error can tell."""
+    if check.within is not None:
+        return abs(gap) <= check.within
+    if error == 0:  # all chains agree, as they do on a quantity that is not random
+        return math.isclose(gap, 0.0, abs_tol=1e-9 * max(1.0, abs(check.expected or 0.0)))
+    return abs(gap) < LIMIT * error if math.isfinite(error) else None
 
 
 def _wanted(check: Check) -> str:
@@ -243,8 +250,7 @@ def _step(check: Check, chains: Sequence[FloatArray]) -> float:
 def _answered(check: Check, plan: Plan, gathered: Gathered) -> Finding:
     """Ask the collapse profile."""
     (lineage,) = check.lineages
-    measured, control = trajectories(plan, gathered, lineage)
-    verdicts = {verdict.definition: verdict for verdict in profile_of(measured, control).verdicts}
+    verdicts = {verdict.definition: verdict for verdict in profile_in(plan, gathered, lineage).verdicts}
     if check.measure not in verdicts:
         raise BadInput(f"preset {plan.sweep}: no definition '{check.measure}'{nearest(check.measure, verdicts)}")
     verdict = verdicts[check.measure]
