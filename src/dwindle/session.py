@@ -22,7 +22,7 @@ from dwindle.errors import StageFailed, Starved
 from dwindle.plan import Plan, unroll, write_plan
 from dwindle.profile import Profile
 from dwindle.recording import Recorder
-from dwindle.report.profiles import passages, profile_tables, profile_tags, profiles
+from dwindle.report.profiles import details, passages, profile_tables, profile_tags, profiles
 from dwindle.report.progress import Progress
 from dwindle.report.summary import Summary, summarize_sweep
 from dwindle.report.text_table import TextTable
@@ -195,6 +195,7 @@ class Session:
             await self._at_desk(self._recorder.judged, name, profile_tags(found[name]), passages(found[name]))
         summary.tables.extend(await asyncio.to_thread(self._tables, found))
         tables = {"summary": summary.columns} | {table.name: table.by_column for table in summary.tables}
+        tables |= {"profile_details": details(found)} if found else {}
         await self._at_desk(self._recorder.finish_sweep, tables, summary.pictures)
         notes = [*self._recorder.notes, *(f"{name} ended early: {error}" for name, error in self.ended.items())]
         if self._recorder.pending:

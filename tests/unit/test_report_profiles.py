@@ -7,6 +7,7 @@ import pytest
 
 from dwindle.profile import DEFINITIONS
 from dwindle.report.profiles import (
+    details,
     forecast_table,
     passages,
     profile_tables,
@@ -170,3 +171,11 @@ def test_a_forecast_from_too_few_generations_is_a_dash_with_its_reason(sweep):
     for _, _, generation, interval, reason in forecast_table(plan, gather(root, plan), ["accumulate"], upto=1).rows:
         assert (generation, interval) == ("-", "-")
         assert reason
+
+
+def test_the_details_have_a_line_a_lineage_and_definition(found):
+    columns = details(found)
+    assert len(columns["lineage"]) == len(DEFINITIONS) * len(found)
+    assert columns["definition"][: len(DEFINITIONS)] == list(DEFINITIONS)
+    assert {len(cells) for cells in columns.values()} == {len(columns["lineage"])}
+    assert details({}) == {}

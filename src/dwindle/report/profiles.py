@@ -27,6 +27,7 @@ from dwindle.report.text_table import TextTable
 from dwindle.seeds import Seed
 
 __all__ = [
+    "details",
     "forecast_table",
     "passages",
     "profile_in",
@@ -136,11 +137,26 @@ def _first(profile: Profile) -> str:
 
 def verdicts_table(lineage: str, profile: Profile) -> TextTable:
     """Return a lineage's profile, a line a definition, with every first passage below."""
-    rows = profile.rows()
     notes = [f"phase: {profile.phase.label} ({profile.phase.reason})"]
     notes += [_passage_line(row) for row in profile.passage_rows()]
-    cells = tuple(tuple(row.values()) for row in rows)
-    return TextTable(f"profile-{lineage}", f"collapse profile of {lineage}", tuple(rows[0]), cells, tuple(notes))
+    rows = tuple(_verdict_line(verdict) for verdict in profile.verdicts)
+    columns = ("definition", "verdict", "value [95 %]", "threshold", "judged by")
+    return TextTable(f"profile-{lineage}", f"collapse profile of {lineage}", columns, rows, tuple(notes))
+
+
+def details(found: Mapping[str, Profile]) -> dict[str, list[str]]:
+    """Return every verdict of every lineage by column: what MLflow keeps beside the overview."""
+    rows = [{"lineage": lineage, **row} for lineage, profile in found.items() for row in profile.rows()]
+    return {column: [row[column] for row in rows] for column in (rows[0] if rows else ())}
+
+
+def _verdict_line(verdict: Verdict) -> tuple[str, ...]:
+    interval = f" [{verdict.low:.3g}, {verdict.high:.3g}]" if math.isfinite(verdict.high - verdict.low) else ""
+    value = f"{verdict.value:.3g}{interval}" if math.isfinite(verdict.value) else "-"
+    threshold = f"{verdict.threshold:.3g}" if math.isfinite(verdict.threshold) else "-"
+    judged = f"{verdict.measure}: {verdict.statistic}" if verdict.measure else ""
+    told = "; ".join(part for part in (judged, verdict.reason) if part)
+    return verdict.definition, verdict.verdict, value, threshold, told
 
 
 def _passage_line(row: Mapping[str, str]) -> str:
