@@ -109,15 +109,15 @@ def test_a_sweep_of_which_nothing_is_evaluated_has_neither_profiles_nor_tables(t
 # ------------------------------------------------------------------------------------------- tables and tags
 
 
-def test_the_overview_has_a_line_a_lineage_and_a_column_a_definition(sweep, found):
+def test_the_overview_has_a_line_a_lineage_and_a_column_a_definition_that_somebody_can_answer(sweep, found):
     overview, _ = profile_tables(*sweep, found)
     assert overview.name == "profile"
-    assert len(overview.columns) == 1 + len(DEFINITIONS) + 2
+    assert len(overview.columns) == 1 + len(DEFINITIONS) - 2 + 2
+    assert overview.notes == ("undefined for all: entangled, hallucinated; `dwindle profile` says why",)
     lines = {row[0]: dict(zip(overview.columns, row, strict=True)) for row in overview.rows}
     assert list(lines) == list(found)
     answer, value = lines["replace"]["risk x2"].split()
     assert (answer, float(value)) == ("yes", pytest.approx(9, abs=0.5))
-    assert lines["replace"]["entangled"] == "undefined"
     assert lines["replace"]["phase"] == "late"
     assert lines["replace"]["first to leave its band"] == "variance, frechet and 1 more at 1"
     assert lines["accumulate"]["first to leave its band"] == "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -79,12 +79,12 @@ class Preset:
     checks: tuple[Check, ...]
 
 
-def preset_from(data: Any, lineages: Mapping[str, Any], problems: Problems) -> Preset | None:
+def preset_from(data: Any, lineages: Collection[str], problems: Problems) -> Preset | None:
     """Build the `preset` section of a sweep, or note everything that is wrong with it and return None.
 
     Args:
         data: the section.
-        lineages: the sweep's lineages, which the checks name.
+        lineages: names of the sweep's lineages, which the checks name in turn.
         problems: where to note what is wrong.
     """
     if data is None:
@@ -103,7 +103,7 @@ def preset_from(data: Any, lineages: Mapping[str, Any], problems: Problems) -> P
     return Preset(paper, claim, differs, tuple(check for check in checks if check is not None))
 
 
-def _check(data: Any, path: KeyPath, lineages: Mapping[str, Any], problems: Problems) -> Check | None:
+def _check(data: Any, path: KeyPath, lineages: Collection[str], problems: Problems) -> Check | None:
     if not isinstance(data, Mapping):
         problems.add(path, data, "expected a mapping that describes a check")
         return None

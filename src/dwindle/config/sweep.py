@@ -214,7 +214,8 @@ def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:
     lineages = {key: _lineage(key, entry, shared, generations, problems) for key, entry in entries.items()}
     grown = {key: lineage for key, lineage in lineages.items() if lineage is not None}
     grown |= _control(data.get("control", False), grown, shared, generations, problems)
-    preset = preset_from(data.get("preset"), grown, problems)
+    named = [*entries, *([CONTROL] if data.get("control") is True else [])]
+    preset = preset_from(data.get("preset"), named, problems)
     if problems:
         return None
     return Sweep(name, grown, tracking, engine, root, preset)

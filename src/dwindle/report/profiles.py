@@ -112,12 +112,18 @@ def profile_tables(root: Path, plan: Plan, found: Mapping[str, Profile]) -> list
 
 
 def _overview(found: Mapping[str, Profile]) -> TextTable:
+    """Return a line a lineage and a column a definition; one that is undefined for all lineages is a note."""
+    verdicts = {lineage: profile.verdicts for lineage, profile in found.items()}
+    told = [place for place in range(len(_SHORT)) if any(v[place].verdict != "undefined" for v in verdicts.values())]
     rows = tuple(
-        (lineage, *(_brief(verdict) for verdict in profile.verdicts), profile.phase.label, _first(profile))
+        (lineage, *(_brief(verdicts[lineage][place]) for place in told), profile.phase.label, _first(profile))
         for lineage, profile in found.items()
     )
+    untold = [name for place, name in enumerate(_SHORT) if place not in told]
+    notes = (f"undefined for all: {', '.join(untold)}; `dwindle profile` says why",) if untold else ()
     title = "collapse profile: verdicts on the eight published definitions"
-    return TextTable("profile", title, ("lineage", *_SHORT, "phase", "first to leave its band"), rows)
+    columns = ("lineage", *(_SHORT[place] for place in told), "phase", "first to leave its band")
+    return TextTable("profile", title, columns, rows, notes)
 
 
 def _brief(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +62,9 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: st
         samples = (draw_grid(sweep.root, plan), write_texts(sweep.root, plan))
         pictures = [draw_curves(sweep.root, plan), *(path for path in samples if path is not None)]
     tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}
+    there = "" if sweep.root.resolve() == Path.cwd() else f"cd {shlex.quote(str(sweep.root))} && "
     commands = tracking | {
-        "dvc status": "every dataset and model is recorded",
+        f"{there}dvc status": "every dataset and model is recorded",
         "prefect server start": "Prefect's pages; with PREFECT_API_URL set, sweeps appear there",
     }
     return Summary(sweep_table(sweep.root, plan), pictures, commands)

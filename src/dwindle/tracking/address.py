@@ -63,7 +63,7 @@ def absolute(uri: str, root: Path) -> str:
     path = uri.removeprefix("sqlite:///")
     if path in (uri, "", ":memory:"):
         raise BadInput(f"tracking.uri: {uri!r} names no file; write sqlite:///mlflow.db")
-    return f"sqlite:///{root / path}"
+    return f"sqlite:///{os.path.normpath(root / path)}"
 
 
 def is_server(uri: str) -> bool:
