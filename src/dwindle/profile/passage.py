@@ -62,13 +62,15 @@ def plain(number: float) -> float | None:
 def passage(trajectory: Trajectory, band: Band) -> Passage:
     """Return the first generation from which the mean over chains is out of the band, and that of each chain.
 
+    Generation 0 is fitted on real rows alone, so nothing can have left by then.
+
     Args:
         trajectory: the lineage.
         band: its band, by `control_band` of the same trajectory: the rate of false alarms counts its generations.
     """
     if math.isnan(band.centre):
         return Passage(math.nan, 0, False, math.nan, math.nan, math.nan, 0, 0, band, f"no band: {band.reason}")
-    sides = outside(trajectory.mean, band.centre, band.reach)
+    sides = outside(trajectory.mean, band.centre, band.reach) * (trajectory.generations > 0)
     start = int(first_runs(sides[:, None], band.persistence)[0])
     found = start < len(sides)
     side = int(sides[start]) if found else 0
@@ -102,7 +104,8 @@ def _missing(trajectory: Trajectory) -> str:
 
 def _of_chains(trajectory: Trajectory, band: Band) -> FloatArray:
     """Return the first passage of each chain through the band of a single chain, (c,); inf where it never left."""
-    starts = first_runs(outside(trajectory.points, band.centre, band.chain_reach), band.persistence)
+    later = (trajectory.generations > 0)[:, None]
+    starts = first_runs(outside(trajectory.points, band.centre, band.chain_reach) * later, band.persistence)
     return np.append(trajectory.generations.astype(np.float64), np.inf)[starts]
 
 

@@ -12,9 +12,11 @@ from dwindle.plan import Plan
 from dwindle.report.canvas import plots_folder
 from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
+from dwindle.report.profiles import profiles
 from dwindle.report.table import SweepTable, sweep_table
 from dwindle.report.text_table import TextTable, print_table
 from dwindle.report.texts import write_texts
+from dwindle.report.verdicts import draw_verdicts
 from dwindle.stages.runner import CURVES
 
 __all__ = ["Summary", "show_summary", "summarize_sweep"]
@@ -59,7 +61,11 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: st
     pictures = sorted(path for path in plots_folder(sweep.root, plan.sweep).glob("*.*") if path.suffix in _SHOWN)
     curves = (sweep.root / CURVES).stat().st_mtime_ns
     if changed or not pictures or min(path.stat().st_mtime_ns for path in pictures) < curves:
-        samples = (draw_grid(sweep.root, plan), write_texts(sweep.root, plan))
+        samples = (
+            draw_verdicts(sweep.root, plan, profiles(sweep.root, plan)),
+            draw_grid(sweep.root, plan),
+            write_texts(sweep.root, plan),
+        )
         pictures = [draw_curves(sweep.root, plan), *(path for path in samples if path is not None)]
     tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}
     there = "" if sweep.root.resolve() == Path.cwd() else f"cd {shlex.quote(str(sweep.root))} && "
