@@ -8,7 +8,7 @@ import pytest
 
 from dwindle.profile import DEFINITIONS
 from dwindle.report.canvas import styled
-from dwindle.report.profiles import profiles
+from dwindle.report.profiles import phase_label, profiles
 from dwindle.report.verdicts import draw_verdicts, verdicts_figure
 from tests.unit.made_sweep import planned, publish
 
@@ -55,7 +55,7 @@ def test_every_verdict_stands_in_its_cell(swept):
     width = len(DEFINITIONS) + 1
     for row, profile in enumerate(found.values()):
         assert answers[row * width : (row + 1) * width - 1] == [verdict.verdict for verdict in profile.verdicts]
-        assert answers[(row + 1) * width - 1] == profile.phase.label
+        assert answers[(row + 1) * width - 1] == phase_label(profile)
     told = [f.passages[name].generation for f in found.values() for name in found["replace"].passages]
     assert texts(lower) == [f"{t:g}" if math.isfinite(t) else "-" if math.isnan(t) else "never" for t in told]
 

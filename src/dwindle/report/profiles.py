@@ -30,6 +30,7 @@ __all__ = [
     "details",
     "forecast_table",
     "passages",
+    "phase_label",
     "profile_in",
     "profile_tables",
     "profile_tags",
@@ -95,7 +96,7 @@ def _sizes(plan: Plan, gathered: Gathered, lineage: str) -> dict[float, Trajecto
 def profile_tags(profile: Profile) -> dict[str, str]:
     """Return a profile as tags: `profile.collapsing_variance: yes`."""
     answers = {f"profile.{verdict.definition.replace(' ', '_')}": str(verdict.verdict) for verdict in profile.verdicts}
-    return answers | {"profile.phase": profile.phase.label}
+    return answers | {"profile.phase": phase_label(profile)}
 
 
 def passages(profile: Profile) -> dict[str, float]:
@@ -116,7 +117,7 @@ def _overview(found: Mapping[str, Profile]) -> TextTable:
     verdicts = {lineage: profile.verdicts for lineage, profile in found.items()}
     told = [place for place in range(len(_SHORT)) if any(v[place].verdict != "undefined" for v in verdicts.values())]
     rows = tuple(
-        (lineage, *(_brief(verdicts[lineage][place]) for place in told), profile.phase.label, _first(profile))
+        (lineage, *(_brief(verdicts[lineage][place]) for place in told), phase_label(profile), _first(profile))
         for lineage, profile in found.items()
     )
     untold = [name for place, name in enumerate(_SHORT) if place not in told]
@@ -124,6 +125,12 @@ def _overview(found: Mapping[str, Profile]) -> TextTable:
     title = "collapse profile: verdicts on the eight published definitions"
     columns = ("lineage", *(_SHORT[place] for place in told), "phase", "first to leave its band")
     return TextTable("profile", title, columns, rows, notes)
+
+
+def phase_label(profile: Profile) -> str:
+    """Return the phase in a word: `unknown` where nothing tells, because no measure looks at the tails."""
+    phase = profile.phase
+    return "unknown" if phase.label == "none" and math.isnan(phase.early_from) else phase.label
 
 
 def _brief(verdict: Verdict) -> str:

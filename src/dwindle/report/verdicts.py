@@ -11,6 +11,7 @@ from dwindle.config.arms import CONTROL
 from dwindle.plan import Plan
 from dwindle.profile import DEFINITIONS, Profile, Verdict
 from dwindle.report.canvas import INK, QUIET, plots_folder, save, styled
+from dwindle.report.profiles import phase_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,8 +84,8 @@ def _draw_verdicts(axes: Axes, found: Mapping[str, Profile], columns: Sequence[s
     for row, profile in enumerate(found.values()):
         for column, verdict in enumerate(profile.verdicts):
             _cell(axes, row, column, _told(verdict), _FILLS[verdict.verdict], strong=verdict.verdict == "yes")
-        label = profile.phase.label
-        fill = {"late": _FILLS["yes"], "early": "#f3c9ae"}.get(label, _FILLS["no"])
+        label = phase_label(profile)
+        fill = {"late": _FILLS["yes"], "early": "#f3c9ae", "none": _FILLS["no"]}.get(label, _FILLS["undefined"])
         _cell(axes, row, len(columns) - 1, label, fill, strong=label == "late")
 
 

@@ -22,7 +22,7 @@ STATE: Mapping[str, Any] = {
     "orderByKey": "tags.`dwindle.lineage`",
     "orderByAsc": True,
     "runsHiddenMode": "SHOW_ALL",
-    "chartsSearchFilter": r"^(?!generation$)(?!.*\.(low|high|theory|z|undefined)$)",
+    "chartsSearchFilter": r"^(?!generation$)(?!passage\.)(?!.*\.(low|high|theory|z|undefined)$)",
 }
 THEORY = "Measured and theory"
 _SECTIONS = {THEORY: "theory", "Model metrics": "model", "System metrics": "system"}
