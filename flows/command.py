@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
+import psutil
 from prefect.artifacts import acreate_table_artifact
 from pydantic import Field
 
@@ -22,6 +25,8 @@ from flows.presets import workspace
 from flows.reaper import watch
 
 __all__ = ["Overrides", "ParamsFile", "command", "guarded", "page_key", "publish", "reaped"]
+
+INTERRUPTED = "interrupted; run the same command again to go on"
 
 Overrides = Annotated[tuple[Annotated[str, Field(pattern=r"^[\w.-]+=")], ...], Field(max_length=100)]
 ParamsFile = Annotated[Path, Field(description="The sweep's file")]
@@ -82,10 +87,28 @@ def _run(flow: Callable[..., Coroutine[Any, Any, None]], picks_lineage: bool) ->
 
 @contextmanager
 def reaped() -> Iterator[None]:
-    """Have Prefect's embedded server ended if this process is killed; a server of one's own is left alone."""
-    reaper = None if "PREFECT_API_URL" in os.environ else watch()
-    yield
-    del reaper  # it lives as long as its pipe
+    """Have Prefect's embedded server end with this process, however that ends; a server of one's own is left alone."""
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    reaper, before = watch(), signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        del reaper  # it lives as long as its pipe
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once, as after a kill, which loses nothing.
+
+    Ctrl-C reaches the embedded server too, and Prefect would wait for minutes for the one that it has lost.
+    """
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    print("\x1b[?25h" * sys.stdout.isatty() + INTERRUPTED, file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def guarded(run: Callable[[], None]) -> None:
@@ -98,5 +121,5 @@ def guarded(run: Callable[[], None]) -> None:
             raise
         fail(known)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
