@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dwindle.contracts import Family, Model
+from dwindle.contracts import Family, FloatArray, Model, Scorable
 from dwindle.data.rows import Rows
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
 
-__all__ = ["LiftedModel", "fit_model", "load_model"]
+__all__ = ["LiftedModel", "ScoredModel", "fit_model", "load_model"]
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,39 @@ class LiftedModel:
             own.rmdir()
 
 
+@dataclass(frozen=True)
+class ScoredModel(LiftedModel):
+    """One model a chain, each of which knows its density."""
+
+    def log_prob(self, rows: Rows) -> FloatArray:
+        """Return the log-density of each row, nats, (c, n); rows of one chain are scored under every chain's model."""
+        return np.concatenate(
+            [
+                model.log_prob(Rows(rows.values[min(chain, rows.chains - 1)][None]))
+                for chain, model in enumerate(self.models)
+                if isinstance(model, Scorable)
+            ]
+        )
+
+
+def _lifted(models: tuple[Model, ...]) -> LiftedModel:
+    scored = all(isinstance(model, Scorable) for model in models)
+    return ScoredModel(models) if scored else LiftedModel(models)
+
+
 def fit_model(family: Family, rows: Rows, *, seed: Seed, parent: Model | None = None) -> Model:
     """Fit all chains: in one call where the family can, else one after another."""
     if family.chains_at_once:
         return family.fit(rows, seed=seed, parent=parent)
     parents = parent.models if isinstance(parent, LiftedModel) else (None,) * rows.chains
-    return LiftedModel(tuple(family.fit(rows.chain(c), seed=seed.at(c), parent=parents[c]) for c in range(rows.chains)))
+    return _lifted(tuple(family.fit(rows.chain(c), seed=seed.at(c), parent=parents[c]) for c in range(rows.chains)))
 
 
 def load_model(family: Family, folder: Path) -> Model:
     """Read the model of every chain from a published folder."""
     if family.chains_at_once:
         return family.load(folder)
-    return LiftedModel(tuple(_load_chain(family, folder, prefix) for prefix in _prefixes(folder)))
+    return _lifted(tuple(_load_chain(family, folder, prefix) for prefix in _prefixes(folder)))
 
 
 def _prefixes(folder: Path) -> list[str]:

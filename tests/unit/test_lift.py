@@ -1,0 +1,78 @@
+"""A family that fits one chain at a time is lifted over all of them, with what its models know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from dwindle.contracts import Rows, Scorable, Seed
+from dwindle.families.gaussian import Gaussian
+from dwindle.samplers import Sampler
+from dwindle.stages.lift import fit_model, load_model
+
+SEED = Seed(5, ("lift",))
+ROWS = Rows(SEED.at("rows").numpy().standard_normal((3, 40, 2)) * np.array([1.0, 2.0, 3.0])[:, None, None])
+
+
+@dataclass(frozen=True)
+class OneByOne(Gaussian):
+    """A Gaussian that is called chain by chain.
+
+    Args:
+        ddof: as there.
+    """
+
+    chains_at_once: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Silent(OneByOne):
+    """The same, with models that do not know their density.
+
+    Args:
+        ddof: as there.
+    """
+
+    def fit(self, rows, *, seed, parent=None):
+        return _Mute(super().fit(rows, seed=seed, parent=parent))
+
+
+@dataclass(frozen=True)
+class _Mute:
+    inner: object
+
+    def sample(self, count, *, sampler, seed, prompts=None):
+        return self.inner.sample(count, sampler=sampler, seed=seed, prompts=prompts)
+
+    def save(self, folder):
+        self.inner.save(folder)
+
+
+@pytest.fixture
+def lifted(tmp_path):
+    model = fit_model(OneByOne(), ROWS, seed=SEED)
+    model.save(tmp_path)
+    return model, load_model(OneByOne(), tmp_path)
+
+
+def test_every_chain_has_a_model_of_its_own_and_comes_back_from_its_files(lifted):
+    model, loaded = lifted
+    first, again = (m.sample(2000, sampler=Sampler(), seed=SEED).values for m in (model, loaded))
+    assert np.array_equal(first, again)
+    assert first.std(axis=(1, 2)) == pytest.approx([1.0, 2.0, 3.0], rel=0.2)
+
+
+def test_densities_are_those_of_all_chains_at_once(lifted):
+    whole = Gaussian().fit(ROWS, seed=SEED)
+    held_out = Rows(SEED.at("held-out").numpy().standard_normal((1, 25, 2)))
+    for model in lifted:
+        assert isinstance(model, Scorable)
+        for rows in (ROWS, held_out):
+            assert model.log_prob(rows) == pytest.approx(whole.log_prob(rows))
+
+
+def test_models_without_a_density_do_not_pretend_to_one():
+    assert not isinstance(fit_model(Silent(), ROWS, seed=SEED), Scorable)
