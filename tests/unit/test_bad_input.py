@@ -212,7 +212,7 @@ def test_a_mistyped_ratio_gives_one_line_with_key_value_range_and_the_right_name
         ("tracking.url=x", "did you mean uri? (expected text)"),
         ("engine.worker=3", "did you mean workers? (expected int 0..1024 processes)"),
         ("lineages.replace.regime.synthetic_ratio=0.5", "unknown key; Replace has no settings"),
-        ("qqqqqqqq=3", "unknown key; known: arms, budget, chains, control, curators, "),
+        ("qqqqqqqq=3", "unknown key; known: arms, axes, budget, chains, control, curators, "),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_known_one(folder, override, says):
@@ -287,7 +287,7 @@ def test_a_lineage_without_a_regime_is_told_the_regimes(folder):
         ("tracking.required=1", "1", "expected true or false"),
         ("tracking=0", "0", "expected a mapping of uri, required"),
         ("tracking=[]", "[]", "expected a mapping of uri, required"),
-        ("engine=false", "false", "expected a mapping of workers"),
+        ("engine=false", "false", "expected a mapping of name, workers, gpus, "),
         ("engine.workers=-1", "-1", "expected int 0..1024 processes"),
         ("sampler=0", "0", "expected a mapping of temperature, variance_factor, top_p, flip, "),
         ("sampler.variance_factor=-1", "-1", "expected float 0..1000 fraction"),

@@ -10,10 +10,13 @@ from dwindle.config.schema import Problems
 from dwindle.contracts import Source
 from dwindle.errors import nearest
 
-__all__ = ["ARMS", "CONTROL", "control_entry", "with_arms"]
+__all__ = ["ARMS", "CONTROL", "JUDGED", "control_entry", "control_of", "controls", "with_arms"]
 
 CONTROL = "control"
 """Name of the lineage that trains on real rows only, with the same restarts: what no synthetic row has touched."""
+
+JUDGED = ("regime", "sampler", "curators")
+"""What a control is there to judge: a lineage and its control agree in everything else."""
 
 ARMS = ("rows", "capacity", "fit")
 """More rows, more capacity, a better fit: each takes away one source of error.
@@ -25,6 +28,46 @@ Source: Shumailov et al. 2024: statistical approximation, functional expressivit
 def control_entry(source: Source) -> dict[str, Any]:
     """Return what differs in the control: new real rows each generation, or the anchor again if the source ends."""
     return {"regime": {"name": "fresh" if source.capacity is None else "blend", "synthetic_ratio": 0.0}}
+
+
+def controls(recipes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the names of the controls: `control`, and the all-real lineages of a grid that are named after it.
+
+    Args:
+        recipes: each lineage's recipe as plain data.
+    """
+    return tuple(name for name, recipe in recipes.items() if name == CONTROL or _of_grid(name, recipe))
+
+
+def _of_grid(name: str, recipe: Mapping[str, Any]) -> bool:
+    return name.startswith(f"{CONTROL}-") and recipe["regime"] in (
+        {"name": regime, "synthetic_ratio": 0.0} for regime in ("fresh", "blend")
+    )
+
+
+def control_of(recipes: Mapping[str, Mapping[str, Any]], lineage: str) -> str | None:
+    """Return the control that a lineage is judged against; None if there is none, or the lineage is one itself.
+
+    It is one that agrees in everything but regime, sampler, curators and restart, in the restart too if there is such
+    a one; otherwise the lineage `control`.
+
+    Args:
+        recipes: each lineage's recipe as plain data.
+        lineage: its name.
+    """
+    known = controls(recipes)
+    if lineage in known:
+        return None
+    for apart in (JUDGED, (*JUDGED, "restart")):
+        alike = _rest(recipes[lineage], apart)
+        for name in known:
+            if _rest(recipes[name], apart) == alike:
+                return name
+    return CONTROL if CONTROL in known else None
+
+
+def _rest(recipe: Mapping[str, Any], apart: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in recipe.items() if key not in apart}
 
 
 def with_arms(entries: Mapping[str, Any], arms: Any, problems: Problems) -> dict[str, Any]:

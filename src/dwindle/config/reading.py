@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,18 +49,26 @@ class Document:
     Args:
         name: the file's name as messages show it.
         data: mappings, lists and scalars.
-        lines: line number of each key path.
+        lines: line number of each key path; 0 for one that the command line gave.
+        variables: name of the environment's variable that gave a key path its value.
+        origins: for a lineage that the file does not spell out, where each of its settings stands there.
     """
 
     name: str
     data: dict[str, Any]
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    variables: dict[KeyPath, str] = field(default_factory=dict)
+    origins: dict[str, Callable[[KeyPath], KeyPath]] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> str:
         """Return `file:line key.path` for messages; the line of the nearest key above if the key has none.
 
         A setting that a lineage only inherits is named where it stands: among the shared ones.
         """
+        if path[:1] == ("lineages",) and len(path) > 1 and path[1] in self.origins:
+            path = self.origins[path[1]](path[2:])
+        if path in self.variables:
+            return f"environment: {self.variables[path]}"
         if path[:1] == ("lineages",) and path[:3] not in self.lines and path[2:3] in self.lines:
             path = path[2:]
         for length in range(len(path), 0, -1):

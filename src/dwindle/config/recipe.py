@@ -69,7 +69,7 @@ class Recipe:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The recipe as plain data, defaults included: what its digest is taken of and what plan.yaml stores."""
+        """The recipe as plain data, defaults included: what its digest is taken of and what plan.json stores."""
         plain: dict[str, Any] = {key: getattr(self, key) for key in PARTS}
         plain |= {key: described(getattr(self, key)) for key in _SINGLE}
         plain |= {key: [described(item) for item in getattr(self, key)] for key in _SEVERAL}

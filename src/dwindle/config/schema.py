@@ -6,6 +6,7 @@ import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -36,8 +37,13 @@ class Problems(list[str]):
         self.cause = self.cause or cause
 
 
-def schema(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
+def schema(kind: type[Any]) -> Mapping[str, tuple[Field[Any], Any]]:
     """Return field and annotation of each setting of a dataclass."""
+    return _schema(kind)  # type: ignore[arg-type]  # a class is hashable
+
+
+@cache
+def _schema(kind: type[Any]) -> Mapping[str, tuple[Field[Any], Any]]:
     hints = get_type_hints(kind, include_extras=True)
     return {f.name: (f, hints[f.name]) for f in fields(kind) if f.init and get_origin(hints[f.name]) is not ClassVar}
 
