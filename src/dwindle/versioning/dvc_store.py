@@ -63,8 +63,8 @@ class DvcStore:
     def commit(self, stages: Sequence[str]) -> dict[str, str]:
         """Record finished stages: their outputs in DVC's cache, their hashes in dvc.lock.
 
-        Stages already on record with the same hashes leave everything as it is. The parameter digests on record are
-        those that plan.yaml holds now, so name only stages that are done according to it.
+        Stages already on record with the same hashes leave everything as it is. The commands on record, with their
+        digests, are those of plan.json as it is now, so name only stages that are done according to it.
 
         Args:
             stages: names as DVC has them: `generate@replace-g003`.
@@ -73,7 +73,7 @@ class DvcStore:
             The hash of each output, by path: an MD5, with `.dir` behind it for a folder.
 
         Raises:
-            BadInput: if dvc.yaml and plan.yaml have no such stage.
+            BadInput: if dvc.yaml and plan.json have no such stage.
             DataDamaged: if an output or a dependency is missing.
             NotReachable: if nothing is versioned here, or if DVC is of another version and its command line fails too.
         """
@@ -135,14 +135,12 @@ def _read_pipeline(repo: Any, root: Path, known: Pipeline | None) -> Pipeline:
     if known is not None and known.texts == _texts(root, known.texts):
         return known
     from dvc.dvcfile import load_file
-    from dvc.utils.serialize import load_path
 
     project = load_file(repo, str(root / PIPELINE))
     files = project.contents.get("vars", ())
     texts = _texts(root, (PIPELINE, *files))
     resolver = project.resolver
-    values = {file: load_path(str(root / file), repo.fs) for file in files}
-    return Pipeline(texts, values, resolver, resolver.get_keys())
+    return Pipeline(texts, resolver, resolver.get_keys())
 
 
 def _texts(root: Path, files: Iterable[str]) -> dict[str, bytes]:

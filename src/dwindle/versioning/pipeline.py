@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from dwindle.errors import BadInput
-
 __all__ = ["PIPELINE", "Pipeline", "Stage"]
 
 PIPELINE = "dvc.yaml"
@@ -21,13 +19,11 @@ class Stage:
     Args:
         command: what DVC runs.
         deps: paths it reads.
-        params: value of each parameter, by file and dotted name.
         outs: paths it makes; False where the cache shall not keep it.
     """
 
     command: str
     deps: Sequence[str]
-    params: Mapping[str, Mapping[str, Any]]
     outs: Mapping[str, bool]
 
     def entry(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -39,7 +35,6 @@ class Stage:
         entry: dict[str, Any] = {
             "cmd": self.command,
             "deps": [{"path": path, **fields[path]} for path in sorted(self.deps)],
-            "params": {file: dict(sorted(values.items())) for file, values in sorted(self.params.items())},
             "outs": [{"path": path, **fields[path]} for path in sorted(self.outs)],
         }
         return {slot: value for slot, value in entry.items() if value}
@@ -51,14 +46,12 @@ class Pipeline:
 
     Args:
         texts: bytes of these files, by name: while they are the same, so is all that was found out from them.
-        values: parsed parameters, by file.
         resolver: DVC's own filler of slots.
         names: all stages, in the order of dvc.yaml.
         known: the stages filled so far.
     """
 
     texts: Mapping[str, bytes]
-    values: Mapping[str, Any]
     resolver: Any
     names: Sequence[str]
     known: dict[str, Stage] = field(default_factory=dict)
@@ -67,7 +60,6 @@ class Pipeline:
         """Return a stage.
 
         Raises:
-            BadInput: if plan.yaml lacks a parameter of the stage.
             TypeError: if the stage uses what is left to DVC itself.
         """
         if name not in self.known:
@@ -76,20 +68,9 @@ class Pipeline:
 
     def _fill(self, name: str) -> Stage:
         found = self.resolver.resolve_one(name)[name]
-        if unknown := found.keys() - {"cmd", "deps", "params", "outs", "metrics", "plots"}:
+        if unknown := found.keys() - {"cmd", "deps", "outs", "metrics", "plots"}:
             raise TypeError(f"stage {name} has {', '.join(sorted(unknown))}")
-        params = {file: keys for group in found.get("params", ()) for file, keys in group.items()}
-        values = {file: {key: self._value(file, key) for key in keys} for file, keys in params.items()}
         outs = chain(found.get("outs", ()), found.get("metrics", ()), found.get("plots", ()))
         flags = dict((out, {}) if isinstance(out, str) else next(iter(out.items())) for out in outs)
         cached = {path: bool(flag.get("cache", True)) for path, flag in flags.items()}
-        return Stage(found["cmd"], found.get("deps", ()), values, cached)
-
-    def _value(self, file: str, key: str) -> Any:
-        """Look a parameter up by its dotted name; DVC searches the whole file for each."""
-        value = self.values[file]
-        for part in key.split("."):
-            if part not in value:
-                raise BadInput(f"{file} has no {key}; `dwindle plan` writes it anew")
-            value = value[part]
-        return value
+        return Stage(found["cmd"], found.get("deps", ()), cached)
