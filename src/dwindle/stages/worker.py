@@ -6,8 +6,11 @@ Only paths, names and digests cross the pipe. A worker outlives neither its pare
 from __future__ import annotations
 
 import json
+import os
+import select
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,19 @@ __all__ = ["main"]
 def main() -> None:
     """Run stages until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers itself
+    threading.Thread(target=_end_with_the_pipe, daemon=True).start()
     answers = sys.stdout
     sys.stdout = sys.stderr  # what a family prints must not be read as an answer
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+
+
+def _end_with_the_pipe() -> None:
+    """End in the middle of a stage too when nobody is left to read its answer; the stage leaves nothing behind."""
+    pipe = select.poll()
+    pipe.register(sys.stdin, 0)  # only that the other end is closed
+    pipe.poll()
+    os._exit(1)
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,17 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from dwindle import errors
 from dwindle.errors import DwindleError, NotReachable, StageFailed
-from dwindle.stages.runner import Outcome, StageName
+from dwindle.stages.runner import Outcome
+from dwindle.stages.steps import StageName
 
 __all__ = ["WorkerLost", "Workers", "on_worker"]
 
@@ -29,24 +32,32 @@ class WorkerLost(NotReachable):
     """A worker process died in the middle of a stage; the stage left nothing behind and can be run again."""
 
 
+@dataclass
+class _Place:
+    """What a worker process is given, and the process once it has started."""
+
+    environment: Mapping[str, str]
+    process: Process | None = None
+
+
 class Workers:
     """A set of worker processes.
 
     Args:
-        count: how many; 0 for one a processor.
+        environments: what each worker process finds in its environment beside what this one has; a GPU of its own.
         threads: threads of the numerical libraries in each.
     """
 
-    def __init__(self, count: int = 0, *, threads: int = 1) -> None:
-        self.count = count or len(os.sched_getaffinity(0))
-        self._environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
-        self._idle: asyncio.LifoQueue[Process | None] = asyncio.LifoQueue()
+    def __init__(self, environments: Sequence[Mapping[str, str]], *, threads: int = 1) -> None:
+        shared = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+        self._environments = [{**shared, **own} for own in environments]
+        self._idle: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()
         self._started: list[Process] = []
 
     async def __aenter__(self) -> Self:
         """Make room for the workers; each starts with its first stage."""
-        for _ in range(self.count):
-            self._idle.put_nowait(None)
+        for environment in self._environments:
+            self._idle.put_nowait(_Place(environment))
         _current.set(self)
         return self
 
@@ -66,20 +77,22 @@ class Workers:
             WorkerLost: if the worker dies.
             DwindleError: whatever the stage raised.
         """
-        process = await self._idle.get()
+        if not self._environments:
+            raise NotReachable(f"{stage}: this session has no workers of its own; its lineages grow elsewhere")
+        place = await self._idle.get()
         try:
-            if process is None or process.returncode is not None:
-                process = await self._start()
-            return _outcome(await self._ask(process, root, stage))
+            if place.process is None or place.process.returncode is not None:
+                place.process = await self._start(place.environment)
+            return _outcome(await self._ask(place.process, root, stage))
         finally:
-            self._idle.put_nowait(process)
+            self._idle.put_nowait(place)
 
-    async def _start(self) -> Process:
+    async def _start(self, environment: Mapping[str, str]) -> Process:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "dwindle.stages.worker"),
             stdin=PIPE,
             stdout=PIPE,
-            env=self._environment,
+            env=environment,
             limit=1 << 24,
         )
         self._started.append(process)
