@@ -1,18 +1,16 @@
 """Grow the lineages of a sweep side by side and compare them.
 
-Usage: python -m flows.sweep [preset=NAME | params=FILE] [key=value ...]
+Usage: python -m flows.sweep [preset=NAME | params=FILE] [engine=process|ray|dask|deployments] [key=value ...]
 """
 
 from __future__ import annotations
-
-import asyncio
 
 from prefect import flow
 
 from dwindle.config.sweep import load_sweep
 from dwindle.session import Session
 from flows.command import Overrides, ParamsFile, command, publish
-from flows.lineage import grow
+from flows.engines import grow_all
 from tasks.draw import draw
 
 __all__ = ["sweep"]
@@ -29,12 +27,9 @@ async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = (), s
     """
     session = Session(load_sweep(params, overrides))
     async with session:
-        for key in session.real:
+        for key in session.real if session.here else ():
             await draw(str(session.root), key)
-        # One flat flow: a subflow a lineage would cost a second each and collide in Prefect's database.
-        async with asyncio.TaskGroup() as lineages:
-            for name in session.names:
-                lineages.create_task(grow(session, name))
+        await grow_all(session, params, overrides)
         await publish(await session.finish(), shown=shown)
     session.judge()
 

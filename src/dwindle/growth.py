@@ -1,17 +1,23 @@
-"""Grow a sweep without Prefect: the same stages, workers and records, called from a plain loop."""
+"""Grow a sweep without Prefect, or one lineage of it where a cluster has put it: the same stages, called in a loop."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 
 from dwindle.config.sweep import Sweep
-from dwindle.plan import STAGES, unroll
+from dwindle.data.workspace import held, sweep_litter
+from dwindle.errors import DwindleError, StageFailed
+from dwindle.plan import STAGES, read_plan, unroll
 from dwindle.recording import Recorder
 from dwindle.report.summary import Summary, show_summary
 from dwindle.session import Session
+from dwindle.stages.runner import run_stage
 from dwindle.survey import finished_generations
+from dwindle.transport import Transport
 
-__all__ = ["grow_sweep", "is_grown", "record_sweep"]
+__all__ = ["grow_elsewhere", "grow_sweep", "is_grown", "record_sweep"]
 
 
 def grow_sweep(
@@ -58,6 +64,53 @@ async def _grow_lineage(session: Session, name: str) -> None:
             for stage in STAGES:
                 await session.workers.run(session.root, f"{stage}@{key}")
             lineage.record(key)
+
+
+def grow_elsewhere(root: Path, name: str, *, exchange: str = "", device: str = "") -> int:
+    """Grow one lineage of the plan in this process, which some cluster has started; another session records it.
+
+    Args:
+        root: the workspace.
+        name: the lineage.
+        exchange: DVC remote by which it travels; empty if the workspace is shared with that session.
+        device: what DWINDLE_DEVICE shall be: `cuda`, `cuda,cpu`, or empty to leave it.
+
+    Returns:
+        How many generations were grown.
+
+    Raises:
+        DwindleError: whatever a stage raises.
+    """
+    if device:
+        os.environ["DWINDLE_DEVICE"] = device
+    plan = read_plan(root)
+    with held(root, f"lineage-{name}", wait=True):  # a process that was given up may still be at its last stage
+        for area in ("data", "models", "metrics"):
+            sweep_litter(root / area / name)
+        transport = Transport(root, plan, exchange) if exchange else None
+        if transport is not None:
+            transport.fetch(name)
+        done, _ = finished_generations(root, plan, name)
+        keys = plan.generations(name)
+        for key in plan.real if done < 0 else ():
+            if plan.real[key]["folder"] == plan.chain[keys[0]]["real"]:
+                _run_here(root, f"draw@{key}")
+        for generation, key in enumerate(keys[done + 1 :], done + 1):
+            for stage in STAGES:
+                _run_here(root, f"{stage}@{key}")
+            if transport is not None:
+                transport.send(name, generation)
+        return len(keys) - 1 - done
+
+
+def _run_here(root: Path, stage: str) -> None:
+    """Run a stage in this process; whatever it raises reaches the other session as one of our errors."""
+    try:
+        run_stage(root, stage)
+    except DwindleError:
+        raise
+    except Exception as error:
+        raise StageFailed(f"{stage}: {type(error).__name__}: {error}") from error
 
 
 def record_sweep(sweep: Sweep) -> None:

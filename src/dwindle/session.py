@@ -8,9 +8,9 @@ flow calls tasks, `dwindle run` calls the workers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,22 +19,26 @@ from typing import Any, Self
 from dwindle.config.sweep import Sweep
 from dwindle.data.workspace import held, sweep_litter
 from dwindle.errors import StageFailed, Starved
+from dwindle.examining import examine
 from dwindle.plan import Plan, unroll, write_plan
-from dwindle.profile import Profile
 from dwindle.recording import Recorder
-from dwindle.report.profiles import details, passages, profile_tables, profile_tags, profiles
+from dwindle.report.profiles import details, passages, profile_tags
 from dwindle.report.progress import Progress
-from dwindle.report.summary import Summary, summarize_sweep
-from dwindle.report.text_table import TextTable
-from dwindle.reproduction import check_sweep, findings_table
+from dwindle.report.summary import Summary
+from dwindle.stages.equipment import equipped
+from dwindle.stages.results import is_done
 from dwindle.stages.runner import run_stage
 from dwindle.stages.workers import Workers
 from dwindle.survey import finished_generations
+from dwindle.transport import Transport
 
 __all__ = ["Growing", "Session"]
 
 COMMIT_EVERY = 50
 """Generations between two entries in DVC on long lineages: a kill loses no data, only their entry."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at what a lineage that grows elsewhere has left in the folder."""
 
 
 @dataclass
@@ -66,15 +70,18 @@ class Session:
     Args:
         sweep: the sweep.
         name: the one lineage to grow; the first if empty, all if None.
+        part: whether the lineage is one of a sweep that another session grows and compares.
         tracking: whether to record in MLflow.
         versioning: whether to record in DVC.
     """
 
     sweep: Sweep
     name: str | None = None
+    part: bool = False
     tracking: bool = True
     versioning: bool = True
     plan: Plan = field(init=False)
+    workers: Workers = field(init=False)
     ended: dict[str, StageFailed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,14 +90,21 @@ class Session:
         self.plan = unroll(self.sweep)
         self._recorder = Recorder(self.sweep, self.plan, tracking=self.tracking, versioning=self.versioning)
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._transport: Transport | None = None
         self._progress = Progress({name: len(self.plan.generations(name)) for name in self.names})
-        threads = max(lineage.recipe.threads for lineage in self.sweep.lineages.values())
-        self.workers = Workers(self.sweep.engine.workers, threads=threads)
+        self._held = ExitStack()
 
     async def __aenter__(self) -> Self:
         """Reach MLflow, write the plan, start progress and workers."""
         await self._at_desk(self._recorder.begin)
         write_plan(self.plan, self.root)
+        if self.sweep.engine.exchange:
+            self._transport = await self._at_desk(Transport, self.root, self.plan, self.sweep.engine.exchange)
+        threads = max(lineage.recipe.threads for lineage in self.sweep.lineages.values())
+        given: Sequence[Mapping[str, str]] = ()
+        if self.here:
+            given = self._held.enter_context(equipped(self.sweep.engine, workers=1 if self.part else 0))
+        self.workers = Workers(given, threads=threads)
         self._progress.start()
         await self.workers.__aenter__()
         return self
@@ -100,6 +114,7 @@ class Session:
     ) -> None:
         """End the workers, finish what is being recorded."""
         await self.workers.__aexit__(kind, error, trace)
+        self._held.close()
         self._desk.shutdown(wait=True)
         self._progress.stop()
 
@@ -107,17 +122,26 @@ class Session:
         return await asyncio.get_running_loop().run_in_executor(self._desk, call, *arguments)
 
     @asynccontextmanager
-    async def lineage(self, name: str) -> AsyncIterator[Growing]:
+    async def lineage(self, name: str, *, elsewhere: bool = False) -> AsyncIterator[Growing]:
         """Hold a lineage while it grows: replay what is recorded nowhere yet, and record what is added.
 
         A lineage that cannot go on, because it starved or a fit is impossible, is noted in `ended`; the others go on.
 
+        Args:
+            name: the lineage.
+            elsewhere: whether another process grows it, and holds it.
+
         Raises:
             NotReachable: if another process is growing it.
         """
-        with held(self.root, f"lineage-{name}"):
-            for area in ("data", "models", "metrics"):
-                sweep_litter(self.root / area / name)
+        if self.sweep.engine.name == "deployments":
+            async with self._told(name) as growing:
+                yield growing
+            return
+        lock = nullcontext() if elsewhere else held(self.root, f"lineage-{name}", wait=self.part)
+        with lock:
+            if not elsewhere:
+                await self._prepare(name)
             done, _ = finished_generations(self.root, self.plan, name)
             recorded = [self._submit(self._recorder.open, name)]
             if done >= 0:
@@ -139,9 +163,55 @@ class Session:
                 raise
             await self._close(name, recorded, "FAILED" if self._broke(name) else "FINISHED")
 
+    @asynccontextmanager
+    async def _told(self, name: str) -> AsyncIterator[Growing]:
+        """Watch a lineage that another session grows and records."""
+        done, _ = finished_generations(self.root, self.plan, name)
+        keys = self.plan.generations(name)
+        self._progress.advance(name, done + 1)
+
+        def record(key: str) -> str:
+            self._progress.advance(name, keys.index(key) + 1, self.root, key, self.plan)
+            return self._progress.line(name)
+
+        try:
+            yield Growing(name, keys, done, record)
+        except StageFailed as error:
+            self.ended[name] = error
+
+    async def _prepare(self, name: str) -> None:
+        """Clear away what a killed process left, and fetch what other machines have grown."""
+        for area in ("data", "models", "metrics"):
+            sweep_litter(self.root / area / name)
+        if self._transport is not None:
+            await self._at_desk(self._transport.fetch, name)
+
+    async def follow(self, growing: Growing, work: Awaitable[None]) -> None:
+        """Record the generations of a lineage that grows elsewhere as they appear in the folder, until it is grown."""
+        task, waiting = asyncio.ensure_future(work), list(growing.unfinished)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=LOOK_EVERY)
+                self._record_grown(growing, waiting)
+        finally:
+            task.cancel()
+        if self._transport is not None:
+            await self._at_desk(self._transport.fetch, growing.name)
+        self._record_grown(growing, waiting)
+        await task
+
+    def _record_grown(self, growing: Growing, waiting: list[str]) -> None:
+        while waiting and is_done(self.root, f"evaluate@{waiting[0]}", self.plan, whole=False):
+            growing.record(waiting.pop(0))
+
     def _broke(self, name: str) -> bool:
         """Say whether a lineage broke down; to starve is a result."""
         return name in self.ended and not isinstance(self.ended[name], Starved)
+
+    @property
+    def here(self) -> bool:
+        """Whether this session's own workers grow the lineages."""
+        return self.sweep.engine.name == "process"
 
     @property
     def real(self) -> list[str]:
@@ -156,10 +226,12 @@ class Session:
         entry = self.plan.chain[key]
         name, generation = entry["lineage"], entry["generation"]
         self._progress.advance(name, generation + 1, self.root, key, self.plan)
+        recorded = self._submit(self._recorder.generations, name, [generation])
         if generation and generation % COMMIT_EVERY == 0:
-            self._submit(self._recorder.generations, name, [generation])
-            return self._submit(self._recorder.enter, name, generation)
-        return self._submit(self._recorder.generations, name, [generation])
+            recorded = self._submit(self._recorder.enter, name, generation)
+        if self._transport is not None:
+            recorded = self._submit(self._transport.send, name, generation)
+        return recorded
 
     def _replay(self, name: str, done: int) -> None:
         """Record what an earlier session finished, in case it was killed before it recorded it."""
@@ -181,34 +253,24 @@ class Session:
             self.judge()  # nothing was evaluated, so there is nothing to compare
         compared = await self._at_desk(run_stage, self.root, "compare")
         await self._at_desk(self._recorder.commit, ["compare"])
-        page = await self._at_desk(lambda: self._recorder.page)
-        summary = await asyncio.to_thread(
-            summarize_sweep,
-            self.sweep,
-            self.plan,
-            tracking_command=self._recorder.tracking_command,
-            page=page,
-            changed=compared.ran,
+        commands = await self._at_desk(lambda: self._recorder.commands)
+        whole = len(self.names) == len(self.sweep.lineages)
+        examined = await asyncio.to_thread(
+            examine, self.sweep, self.plan, whole=whole, changed=compared.ran, commands=commands
         )
-        found = await asyncio.to_thread(profiles, self.root, self.plan)
+        summary, found = examined.summary, examined.profiles
         for name in found:
             await self._at_desk(self._recorder.judged, name, profile_tags(found[name]), passages(found[name]))
-        summary.tables.extend(await asyncio.to_thread(self._tables, found))
         tables = {"summary": summary.columns} | {table.name: table.by_column for table in summary.tables}
         tables |= {"profile_details": details(found)} if found else {}
         await self._at_desk(self._recorder.finish_sweep, tables, summary.pictures)
+        if summary.report is not None:
+            summary.page = await self._at_desk(lambda: self._recorder.report_page) or summary.report.as_uri()
         notes = [*self._recorder.notes, *(f"{name} ended early: {error}" for name, error in self.ended.items())]
         if self._recorder.pending:
             notes.append(f"{self._recorder.pending} entries did not reach MLflow; run `dwindle sync`")
         summary.notes.extend(notes)
         return summary
-
-    def _tables(self, found: Mapping[str, Profile]) -> list[TextTable]:
-        """Return what the lineages have come to: their collapse profiles, and whether a preset was reproduced."""
-        tables = profile_tables(self.root, self.plan, found)
-        if self.sweep.preset is not None and len(self.names) == len(self.sweep.lineages):
-            tables.append(findings_table(check_sweep(self.root, self.plan, self.sweep.preset)))
-        return tables
 
     def judge(self) -> None:
         """Raise what ended a lineage early; in a sweep of several, one that starved is a result like another.
