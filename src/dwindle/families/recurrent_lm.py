@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy, embedding
 
 from dwindle.contracts import Array, FloatArray, IntArray, Kind, Model, Rows, Seed, Within
 from dwindle.nets import stacks, training
+from dwindle.nets.device import device, running_sums
 from dwindle.nets.recurrence import recur, step
 from dwindle.samplers import Sampler
 
@@ -48,6 +49,7 @@ class RecurrentLm:
     kind: ClassVar[Kind] = "sequences"
     chains_at_once: ClassVar[bool] = True
     knobs: ClassVar[frozenset[str]] = frozenset({"temperature", "top_p"})
+    on_device: ClassVar[bool] = True
 
     symbols: Annotated[int, Within(low=1, unit="symbols")]
     hidden: Annotated[int, Within(low=1, high=4096, unit="units")] = 96
@@ -62,7 +64,9 @@ class RecurrentLm:
         Raises:
             ValueError: if a block holds a token outside the vocabulary, a chain has no blocks or has learnt nothing,
                 or the parent has other layers.
+            BadInput, NotReachable: as `dwindle.nets.device.device` does.
         """
+        place = device()
         places = training.batches(rows, steps=self.steps, batch=self.batch, seed=seed.at("batches"))
         present = rows.filled_weights() > 0
         tokens = np.where(present[..., None], rows.values, 0).astype(np.int64)
@@ -71,9 +75,10 @@ class RecurrentLm:
         flat = stacks.initial(blocks, rows.chains, seed.at("initial"))
         if isinstance(parent, RecurrentLmModel):
             flat = stacks.joined(parent.weights, blocks)
-        with training.deterministic():
-            self._train(flat, blocks, torch.from_numpy(tokens), torch.from_numpy(places))
-        model = RecurrentLmModel(stacks.cut(flat, blocks), tokens.shape[2])
+        flat = flat.to(place)
+        with training.deterministic(place):
+            self._train(flat, blocks, torch.from_numpy(tokens).to(place), torch.from_numpy(places).to(place))
+        model = RecurrentLmModel(stacks.cut(flat.cpu(), blocks), tokens.shape[2])
         last = Rows(tokens).take(places[:, -1])
         losses = -model.log_prob(last).mean(axis=1) / tokens.shape[2]
         _refuse_untrained(losses, _plain(tokens, rows.filled_weights(), last.values))
@@ -92,7 +97,7 @@ class RecurrentLm:
         }
 
     def _train(self, flat: Tensor, blocks: Mapping[str, stacks.Block], tokens: Tensor, places: Tensor) -> None:
-        chains = torch.arange(len(tokens))[:, None]
+        chains = torch.arange(len(tokens), device=tokens.device)[:, None]
 
         def loss(leaf: Tensor, number: int) -> Tensor:
             seen = tokens[chains, places[:, number]]
@@ -119,7 +124,7 @@ class RecurrentLmModel:
     """The language model of every chain.
 
     Args:
-        weights: the layers' matrices, (c, rows, columns).
+        weights: the layers' matrices, (c, rows, columns), in the processor's memory.
         length: tokens of a block L.
     """
 
@@ -130,26 +135,27 @@ class RecurrentLmModel:
         """Sample blocks token by token from p^(1/T), T the sampler's temperature, cut to its top_p afterwards."""
         chains = len(self.weights["embedding"])
         values = np.empty((chains, count, self.length), dtype=np.int64)
-        with training.deterministic(), torch.no_grad():
+        place = device()
+        weights = stacks.moved(self.weights, place)
+        with training.deterministic(place), torch.no_grad():
             for block in _slices(count, max(1, _TOKENS // chains)):
-                values[:, block] = self._sampled(block.stop - block.start, sampler, seed.at(block.start))
+                values[:, block] = self._sampled(weights, block.stop - block.start, sampler, seed.at(block.start))
         return Rows(values)
 
-    def _sampled(self, count: int, sampler: Sampler, seed: Seed) -> IntArray:
+    def _sampled(self, weights: Weights, count: int, sampler: Sampler, seed: Seed) -> IntArray:
         """Sample some blocks of every chain together, (c, count, L)."""
-        weights, generator = self.weights, seed.numpy()
-        table = _table(weights)
+        generator, table = seed.numpy(), _table(weights)
         chains, symbols = len(table), table.shape[1] - 1
         state = table.new_zeros(chains, count, weights["state.weight"].shape[1])
-        token = torch.full((chains, count), symbols)
+        token = torch.full((chains, count), symbols, device=table.device)
         tokens = []
         for _ in range(self.length):
             state = step(state, _looked_up(table, token), weights["state.weight"], weights["state.bias"])
             logits = stacks.affine(state, weights, "leaving")
-            uniform = torch.from_numpy(generator.random((chains, count, 1), dtype=np.float32))
+            uniform = torch.from_numpy(generator.random((chains, count, 1), dtype=np.float32)).to(table.device)
             token = _drawn(torch.softmax(logits / sampler.temperature, dim=2), sampler.top_p, uniform)
             tokens.append(token)
-        return np.asarray(torch.stack(tokens, dim=2).numpy())
+        return np.asarray(torch.stack(tokens, dim=2).cpu().numpy())
 
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the log-probability of each block, nats, (c, n); the sum over its tokens.
@@ -160,12 +166,13 @@ class RecurrentLmModel:
         chains = max(rows.chains, len(self.weights["embedding"]))
         tokens = np.broadcast_to(rows.values, (chains, *rows.values.shape[1:]))
         _refuse_unknown(tokens, self.weights["embedding"].shape[1] - 1)
-        scores = np.empty(tokens.shape[:2])
-        with training.deterministic(), torch.no_grad():
+        scores, place = np.empty(tokens.shape[:2]), device()
+        weights = stacks.moved(self.weights, place)
+        with training.deterministic(place), torch.no_grad():
             for block in _slices(tokens.shape[1], max(1, _TOKENS // (chains * tokens.shape[2]))):
-                seen = torch.from_numpy(np.array(tokens[:, block], dtype=np.int64))
-                logs = torch.log_softmax(_logits(self.weights, seen).double(), dim=3)
-                scores[:, block] = logs.gather(3, seen.transpose(1, 2)[..., None]).sum(dim=(1, 3)).numpy()
+                seen = torch.from_numpy(np.array(tokens[:, block], dtype=np.int64)).to(place)
+                logs = torch.log_softmax(_logits(weights, seen).double(), dim=3)
+                scores[:, block] = logs.gather(3, seen.transpose(1, 2)[..., None]).sum(dim=(1, 3)).cpu().numpy()
         return scores
 
     def save(self, folder: Path) -> None:
@@ -180,7 +187,7 @@ def _table(weights: Weights) -> Tensor:
 
 def _looked_up(table: Tensor, tokens: Tensor) -> Tensor:
     """Return the rows of each chain's own table, (c, ..., 3 h), for tokens (c, ...)."""
-    offsets = torch.arange(len(table)) * table.shape[1]
+    offsets = torch.arange(len(table), device=table.device) * table.shape[1]
     return embedding(tokens + offsets.reshape(-1, *(1,) * (tokens.ndim - 1)), table.flatten(0, 1))
 
 
@@ -199,9 +206,9 @@ def _drawn(shares: Tensor, top_p: float, uniform: Tensor) -> Tensor:
     """
     if top_p < 1.0:
         ordered, order = shares.sort(dim=2, descending=True, stable=True)
-        ahead = ordered.cumsum(dim=2) - ordered
+        ahead = running_sums(ordered) - ordered
         shares = torch.zeros_like(shares).scatter_(2, order, ordered * (ahead < top_p))
-    sums = shares.cumsum(dim=2)
+    sums = running_sums(shares)
     return torch.searchsorted(sums, uniform * sums[..., -1:], right=True)[..., 0]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dwindle.contracts import FloatArray, IntArray, Kind, Model, Rows, Seed, Within
 from dwindle.nets import stacks, training
+from dwindle.nets.device import device
 from dwindle.samplers import Sampler
 
 __all__ = ["Vae", "VaeModel"]
@@ -52,6 +53,7 @@ class Vae:
     kind: ClassVar[Kind] = "vectors"
     chains_at_once: ClassVar[bool] = True
     knobs: ClassVar[frozenset[str]] = frozenset({"variance_factor"})
+    on_device: ClassVar[bool] = True
 
     latent: Annotated[int, Within(low=1, high=1024, unit="dimensions")] = 8
     hidden: Annotated[int, Within(low=1, high=4096, unit="units")] = 128
@@ -70,7 +72,9 @@ class Vae:
         Raises:
             ValueError: if a chain has no rows, if its loss ends no lower than that of predicting the mean, or if the
                 parent has other layers.
+            BadInput, NotReachable: as `dwindle.nets.device.device` does.
         """
+        place = device()
         places = training.batches(rows, steps=self.steps, batch=self.batch, seed=seed.at("batches"))
         shares = rows.filled_weights() / rows.filled_weights().sum(axis=1, keepdims=True)
         values, frame = self._standardised(rows, shares)
@@ -78,11 +82,11 @@ class Vae:
         flat = stacks.initial(blocks, rows.chains, seed.at("initial"))
         if isinstance(parent, VaeModel):
             flat = stacks.joined(parent.weights, blocks)
-        with training.deterministic():
+        flat, values = flat.to(place), values.to(place)
+        with training.deterministic(place):
             self._train(flat, blocks, values, places, seed.at("noise"))
-            weights = stacks.cut(flat, blocks)
-            residuals = self._judged(weights, values, shares, seed.at("judge"))
-        return VaeModel({**weights, **frame, "residual": residuals}, self.decoder)
+            residuals = self._judged(stacks.cut(flat, blocks), values, shares, seed.at("judge"))
+        return VaeModel({**stacks.cut(flat.cpu(), blocks), **frame, "residual": residuals}, self.decoder)
 
     def _blocks(self, dimensions: int) -> Mapping[str, stacks.Block]:
         return {
@@ -115,8 +119,9 @@ class Vae:
     def _train(
         self, flat: Tensor, blocks: Mapping[str, stacks.Block], values: Tensor, places: IntArray, seed: Seed
     ) -> None:
-        chosen, chains = torch.from_numpy(places), torch.arange(len(values))[:, None]
-        noise = _Noise(seed, (len(values), self.batch, self.latent))
+        place = values.device
+        chosen, chains = torch.from_numpy(places).to(place), torch.arange(len(values), device=place)[:, None]
+        noise = _Noise(seed, (len(values), self.batch, self.latent), place)
 
         def loss(leaf: Tensor, step: int) -> Tensor:
             seen = values[chains, chosen[:, step]]
@@ -134,18 +139,20 @@ class Vae:
 
     def _judged(self, weights: Weights, values: Tensor, shares: FloatArray, seed: Seed) -> Tensor:
         """Return the deviation of the residuals, (c, 1, d), or refuse networks that have learnt nothing."""
-        chains, count, dimensions = values.shape
-        squares, losses, plain = (torch.zeros(chains, width, dtype=torch.float64) for width in (dimensions, 1, 1))
+        (chains, count, dimensions), place = values.shape, values.device
+        squares, losses, plain = (
+            torch.zeros(chains, width, dtype=torch.float64, device=place) for width in (dimensions, 1, 1)
+        )
         for block in _slices(count):
-            part, share = values[:, block], torch.from_numpy(shares[:, block, None])
-            noise = _Noise(seed.at(block.start), (chains, part.shape[1], self.latent)).drawn()
+            part, share = values[:, block], torch.from_numpy(shares[:, block, None]).to(place)
+            noise = _Noise(seed.at(block.start), (chains, part.shape[1], self.latent), place).drawn()
             missed, divergence = self._terms(weights, part, noise)
             squares += (share * missed.square()).sum(dim=1)
             losses += self.beta * (share[..., 0] * divergence).sum(dim=1, keepdim=True)
             plain += 0.5 * (share * part.square()).sum(dim=(1, 2))[:, None]
         losses += 0.5 * squares.sum(dim=1, keepdim=True)
-        _refuse_untrained(losses[:, 0].numpy(), plain[:, 0].numpy())
-        return squares.sqrt()[:, None]
+        _refuse_untrained(losses[:, 0].cpu().numpy(), plain[:, 0].cpu().numpy())
+        return squares.sqrt()[:, None].cpu()
 
     def load(self, folder: Path) -> VaeModel:
         """Read what `VaeModel.save` wrote."""
@@ -163,7 +170,7 @@ class VaeModel:
 
     Args:
         weights: the layers' matrices, (c, rows, columns), and the frame they work in: `centre`, `scale` and `residual`
-            (the deviation of the residuals, in scaled units), (c, 1, d).
+            (the deviation of the residuals, in scaled units), (c, 1, d); all in the processor's memory.
         decoder: what is sampled, `mean` or `sampled`.
     """
 
@@ -176,8 +183,10 @@ class VaeModel:
         latent = self.weights["decoder.0.weight"].shape[1]
         drawn = seed.at("latent").numpy().standard_normal((len(centre), count, latent), dtype=np.float32)
         latents = torch.from_numpy(drawn * np.float32(math.sqrt(sampler.variance_factor)))
-        with training.deterministic(), torch.no_grad():
-            parts = [_decoded(self.weights, latents[:, block]).numpy() for block in _slices(count)]
+        place = device()
+        weights = stacks.moved(self.weights, place)
+        with training.deterministic(place), torch.no_grad():
+            parts = [_decoded(weights, latents[:, block].to(place)).cpu().numpy() for block in _slices(count)]
         decoded = np.concatenate([np.zeros((len(centre), 0, centre.shape[2])), *parts], axis=1)
         if self.decoder == "sampled":
             decoded += self.weights["residual"].numpy() * seed.at("noise").numpy().standard_normal(decoded.shape)
@@ -191,15 +200,15 @@ class VaeModel:
 class _Noise:
     """Normal numbers for every chain, from a generator of its own; one array, filled anew by each draw."""
 
-    def __init__(self, seed: Seed, shape: tuple[int, int, int]) -> None:
+    def __init__(self, seed: Seed, shape: tuple[int, int, int], place: torch.device) -> None:
         self._generators = [seed.at("chain", chain).numpy() for chain in range(shape[0])]
-        self._array = np.empty(shape, dtype=np.float32)
+        self._array, self._place = np.empty(shape, dtype=np.float32), place
 
     def drawn(self) -> Tensor:
         """Return (c, n, latent) normal numbers."""
         for generator, part in zip(self._generators, self._array, strict=True):
             generator.standard_normal(out=part, dtype=np.float32)
-        return torch.from_numpy(self._array)
+        return torch.from_numpy(self._array).to(self._place)
 
 
 def _hidden(values: Tensor, weights: Weights, layer: str) -> Tensor:

@@ -1,1 +1,1 @@
-"""Parts of small networks in torch, on the processor: the networks of all chains stacked into one batched model."""
+"""Parts of small networks in torch, on processor or GPU: the networks of all chains stacked into one batched model."""

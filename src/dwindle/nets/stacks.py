@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dwindle.contracts import Seed
 
-__all__ = ["Block", "affine", "bias", "cut", "initial", "joined", "load", "save", "weight"]
+__all__ = ["Block", "affine", "bias", "cut", "initial", "joined", "load", "moved", "save", "weight"]
 
 _FILE = "weights.safetensors"
 
@@ -72,20 +72,25 @@ def joined(parts: Mapping[str, Tensor], blocks: Mapping[str, Block]) -> Tensor:
     return torch.cat([parts[name].flatten(1) for name in blocks], dim=1)
 
 
+def moved(parts: Mapping[str, Tensor], place: torch.device) -> dict[str, Tensor]:
+    """Return matrices on a device; those that are there already are not copied."""
+    return {name: part.to(place) for name, part in parts.items()}
+
+
 def affine(values: Tensor, parts: Mapping[str, Tensor], layer: str) -> Tensor:
     """Return x W + b of every chain, (c, n, outputs), for values (c, n, inputs)."""
     return torch.baddbmm(parts[f"{layer}.bias"], values, parts[f"{layer}.weight"])
 
 
 def save(parts: Mapping[str, Tensor], folder: Path) -> None:
-    """Write weights.safetensors; the same weights give the same bytes."""
+    """Write weights.safetensors; the same weights give the same bytes, whatever device they are on."""
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(part.numpy()) for name, part in parts.items()}, folder / _FILE)
+    save_file({name: np.ascontiguousarray(part.cpu().numpy()) for name, part in parts.items()}, folder / _FILE)
 
 
 def load(folder: Path) -> dict[str, Tensor]:
-    """Read what `save` wrote."""
+    """Read what `save` wrote, into the processor's memory."""
     from safetensors.numpy import load_file
 
     return {name: torch.from_numpy(part) for name, part in load_file(folder / _FILE).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -18,15 +18,31 @@ _MEAN, _SQUARE, _FLOOR = 0.9, 0.999, 1e-8  # Adam's decay rates and floor
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
-    """Let torch run only algorithms that give the same bits each time, and put its setting back."""
+def deterministic(place: torch.device | None = None) -> Iterator[None]:
+    """Let torch run only algorithms that give the same bits each time, and put its settings back.
+
+    Args:
+        place: what they run on; on a GPU products are taken in float32 too, not in TF32.
+    """
     # torch.use_deterministic_algorithms does the same and loads torch's compiler, two seconds in every process.
     before = torch.are_deterministic_algorithms_enabled()
     torch._C._set_deterministic_algorithms(True)
     try:
-        yield
+        with _float32_products() if place is not None and place.type == "cuda" else nullcontext():
+            yield
     finally:
         torch._C._set_deterministic_algorithms(before)
+
+
+@contextmanager
+def _float32_products() -> Iterator[None]:
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    products.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
 
 
 def batches(rows: Rows, *, steps: int, batch: int, seed: Seed) -> IntArray:
