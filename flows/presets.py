@@ -39,7 +39,7 @@ def workspace(name: str) -> Path:
     folder = Path("reproduced") / name
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"params.yaml": source.read_text() + _TRACKING}
-    for file in _VERSIONING:  # one pipeline for every study: what differs is in plan.yaml
+    for file in _VERSIONING:  # one pipeline for every study: what differs is in plan.json
         if Path(file).exists():
             texts[file] = Path(file).read_text()
     for file, text in texts.items():

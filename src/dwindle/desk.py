@@ -9,29 +9,44 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.components import ROOMS, about, component, names
-from dwindle.config.arms import CONTROL
+from dwindle.config.arms import controls
 from dwindle.config.schema import expected, schema
-from dwindle.config.sweep import load_sweep
+from dwindle.config.sweep import Sweep, load_sweep
 from dwindle.data.workspace import held
 from dwindle.errors import BadInput, DataDamaged
-from dwindle.plan import STAGES, read_plan, stage_digest, unroll
+from dwindle.plan import STAGES, Plan, read_plan, stage_digest, unroll
 from dwindle.stages.runner import run_stage
 from dwindle.survey import damaged, survey
 
-__all__ = ["run_one", "show_components", "show_damage", "show_profile", "show_simulation", "show_status"]
+__all__ = [
+    "run_one",
+    "show_components",
+    "show_damage",
+    "show_estimate",
+    "show_profile",
+    "show_simulation",
+    "show_status",
+]
 
 
-def run_one(root: Path, name: str) -> None:
-    """Run one stage of plan.yaml in this process, as `dvc repro` asks for it.
+def run_one(root: Path, name: str, digest: str = "") -> None:
+    """Run one stage of plan.json in this process, as `dvc repro` asks for it.
+
+    Args:
+        root: the workspace.
+        name: the stage.
+        digest: the digest that the caller takes the stage to have; empty if it does not say.
 
     Raises:
-        BadInput: if plan.yaml was written by other code than this.
+        BadInput: if plan.json was written by other code than this, or is another one than the caller has read.
     """
     plan = read_plan(root)
+    if digest and digest != plan.digest(name):
+        raise BadInput(f"{name} has digest {plan.digest(name) or 'none'} in plan.json, not {digest}; run it again")
     verb, _, key = name.partition("@")
     if verb in STAGES and key in plan.chain:
         if stage_digest(plan, key, verb) != plan.chain[key][verb]:
-            raise BadInput("plan.yaml was unrolled by other code than this; `dwindle plan` writes it anew")
+            raise BadInput("plan.json was unrolled by other code than this; `dwindle plan` writes it anew")
         with held(root, f"lineage-{plan.chain[key]['lineage']}"):
             outcome = run_stage(root, name, plan=plan)
     else:
@@ -55,7 +70,7 @@ def show_status(params: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     if unroll(sweep) != plan:
-        console.print(f"plan.yaml does not describe {params} and the code as they are; `dwindle plan` writes it anew")
+        console.print(f"plan.json does not describe {params} and the code as they are; `dwindle plan` writes it anew")
 
 
 def show_profile(params: Path, lineage: str, upto: int) -> None:
@@ -71,8 +86,8 @@ def show_profile(params: Path, lineage: str, upto: int) -> None:
     sweep = load_sweep(params)
     plan = read_plan(sweep.root)
     chosen = sweep.chosen(lineage or None)
-    if lineage == CONTROL:
-        raise BadInput(f"{CONTROL}: it is what the others are judged by, and has no profile itself")
+    if lineage in controls(plan.recipes):
+        raise BadInput(f"{lineage}: it is what the others are judged by, and has no profile itself")
     found = {name: profile for name, profile in profiles(sweep.root, plan).items() if name in chosen}
     if not found:
         raise BadInput(f"{', '.join(chosen)}: nothing is evaluated beyond generation 0; grow it first")
@@ -152,3 +167,17 @@ def show_components() -> None:
             for setting, (field, hint) in schema(kind).items():
                 default = "required" if field.default is MISSING else f"= {field.default!r}"
                 console.print(f"      {setting} {default}  ({expected(hint)})", soft_wrap=True)
+
+
+def show_estimate(sweep: Sweep, plan: Plan, *, trial: bool = False) -> None:
+    """Print what a sweep will be: rows, disk and time of its lineages, what is done and what is computed once.
+
+    Args:
+        sweep: the sweep.
+        plan: its plan.
+        trial: whether to grow the first generations of what has no figures yet, in a folder that is removed.
+    """
+    from dwindle.estimate import estimate_table
+    from dwindle.report.text_table import print_table
+
+    print_table(estimate_table(sweep, plan, trial=trial))

@@ -10,7 +10,9 @@ from dwindle.data.manifest import Manifest, read_manifest, verify
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
-from dwindle.stages.runner import is_done, output
+from dwindle.stages.glance import Glance
+from dwindle.stages.results import is_done
+from dwindle.stages.steps import output
 
 __all__ = ["LineageState", "damaged", "finished_generations", "survey"]
 
@@ -38,16 +40,18 @@ class LineageState:
 
 def survey(root: Path, plan: Plan) -> list[LineageState]:
     """Return the state of every lineage, by manifests and sizes; `damaged` reads every byte."""
-    return [_lineage(root, plan, name) for name in plan.recipes]
+    glance = Glance(root, plan)
+    return [_lineage(glance, name) for name in plan.recipes]
 
 
-def _lineage(root: Path, plan: Plan, name: str) -> LineageState:
-    keys = plan.generations(name)
-    done, missing = finished_generations(root, plan, name, whole=False)
-    manifests = [read_manifest(root / output(f"curate@{key}", plan)) for key in keys[: done + 1]]
+def _lineage(glance: Glance, name: str) -> LineageState:
+    plan, keys = glance.plan, glance.plan.generations(name)
+    pending = glance.pending(name)
+    manifests = [glance.manifest(glance.root / output(f"curate@{key}", plan)) for key in keys[: pending.done + 1]]
     known = [manifest for manifest in manifests if manifest is not None]
     environments = {tuple(sorted(manifest.environment.items())) for manifest in known}
-    return LineageState(name, len(keys) - 1, done, known[-1].digest if known else "", missing, len(environments))
+    digest = known[-1].digest if known else ""
+    return LineageState(name, len(keys) - 1, pending.done, digest, pending.next_stage, len(environments))
 
 
 def finished_generations(root: Path, plan: Plan, name: str, *, whole: bool = True) -> tuple[int, str]:

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from dwindle.config.sweep import load_sweep
+from dwindle.plan import unroll
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for folder in ("src", "flows", "tasks") for path in (REPOSITORY / folder).rglob("*.py"))
 BANNED = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager"}
@@ -67,7 +70,13 @@ def test_no_name_of_a_plan_reaches_a_shell():
     pipeline = YAML(typ="safe").load((REPOSITORY / "dvc.yaml").read_text())
     for stage in pipeline["stages"].values():
         command = stage.get("do", stage)["cmd"]
-        assert re.fullmatch(r"dwindle [a-z]+", command)
+        assert re.fullmatch(r"dwindle [a-z]+ --digest \$\{(item\.[a-z]+|compare)\}", command)
+
+
+def test_the_digests_that_reach_a_shell_are_hexadecimal():
+    plan = unroll(load_sweep(REPOSITORY / "params.yaml"))
+    for stage in plan.stage_names():
+        assert re.fullmatch(r"[0-9a-f]{32}", plan.digest(stage))
 
 
 def test_dvc_and_dwindle_read_the_same_params():

@@ -29,13 +29,13 @@ def test_a_lineage_of_an_outside_family_is_grown_recorded_and_reproduced(project
 def test_changing_its_code_makes_its_models_stale(project):
     name = "family.name=laplace_family:Laplace"
     project.run("dwindle", "plan", name)
-    before = (project.root / "plan.yaml").read_text()
+    before = (project.root / "plan.json").read_text()
     (project.root / "laplace_family.py").write_text(FAMILY + "\n# only a remark\n")
     project.run("dwindle", "plan", name)
-    assert (project.root / "plan.yaml").read_text() == before
+    assert (project.root / "plan.json").read_text() == before
     (project.root / "laplace_family.py").write_text(FAMILY.replace("0.5", "0.4"))
     project.run("dwindle", "plan", name)
-    assert (project.root / "plan.yaml").read_text() != before
+    assert (project.root / "plan.json").read_text() != before
 
 
 def test_the_shipped_checks_pass_it_and_name_what_a_broken_one_breaks(monkeypatch):

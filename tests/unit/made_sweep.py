@@ -13,7 +13,7 @@ from dwindle.data.workspace import publish_document
 from dwindle.intervals import summarize
 from dwindle.plan import Plan, chain_key, read_plan, unroll, write_plan
 from dwindle.report.series import measure_of
-from dwindle.stages.runner import output
+from dwindle.stages.steps import output
 
 Chains = Sequence[float]
 Made = Mapping[str, Mapping[int, Mapping[str, Chains | tuple[Chains, str]]]]
@@ -35,7 +35,7 @@ lineages:
 
 
 def planned(root: Path, text: str) -> Plan:
-    """Write params.yaml and plan.yaml."""
+    """Write params.yaml and plan.json."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(text)
     write_plan(unroll(load_sweep(root / "params.yaml")), root)

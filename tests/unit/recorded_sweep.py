@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from dwindle.versioning.dvc_store import DvcStore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,8 +48,7 @@ ALL = ["draw@toy-1", *(f"{verb}@{key}" for key in planned()["chain"] for verb in
 
 
 def write_plan(root: Path, plan: Mapping[str, Any]) -> None:
-    with (root / "plan.yaml").open("w") as file:
-        YAML().dump(plan, file)
+    (root / "plan.json").write_text(json.dumps(plan))
 
 
 def finished_sweep(root: Path) -> Path:

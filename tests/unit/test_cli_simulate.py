@@ -193,7 +193,7 @@ def test_a_generation_is_a_whole_number_from_0_on(dwindle, grown, upto):
 def test_a_sweep_that_is_not_grown_has_no_profile(dwindle, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(PARAMS)
-    assert "plan.yaml: missing" in dwindle("profile").err
+    assert "plan.json: missing" in dwindle("profile").err
     planned(tmp_path, PARAMS)
     ended = dwindle("profile", "replace")
     assert ended.err == "error: replace: nothing is evaluated beyond generation 0; grow it first\n"

@@ -13,7 +13,8 @@ from dwindle.data.shards import read_shard
 from dwindle.errors import Starved
 from dwindle.seeds import Seed
 from dwindle.stages.job import facts_of, read_rows
-from dwindle.stages.runner import evaluation, run_stage
+from dwindle.stages.results import evaluation
+from dwindle.stages.runner import run_stage
 from tests.unit.made_sweep import planned
 
 PARAMS = """\

@@ -19,7 +19,7 @@ STAGES = {
         "deps": [
             {"path": f"data/replace/{t:03d}/train", "hash": "md5", "md5": f"{t:032x}.dir", "size": 9, "nfiles": 2}
         ],
-        "params": {"plan.yaml": {f"chain.replace-g{t:03d}.train": f"{t:032x}"}},
+        "params": {"plan.json": {f"chain.replace-g{t:03d}.train": f"{t:032x}"}},
         "outs": [
             {"path": f"models/{'x' * 80}/{t:03d}", "hash": "md5", "md5": f"{t:031x}a.dir", "size": 7, "nfiles": 1},
             {"path": f"models/{t:03d}.json", "hash": "md5", "md5": f"{t:031x}b", "size": 7},
@@ -48,7 +48,7 @@ def as_dvc_writes(stages: dict) -> str:
 @example(value="0b10", key="")
 @example(value="5" * 32, key="")
 def test_a_stage_is_spelled_as_dvc_spells_it(value: str, key: str):
-    deps, params = [{"path": f"data/k{key}", "md5": value}], {"plan.yaml": {f"k{key}": value}}
+    deps, params = [{"path": f"data/k{key}", "md5": value}], {"plan.json": {f"k{key}": value}}
     entry = {"cmd": "dwindle train", "deps": deps, "params": params}
     assert LockFile(blocks={"a": spell("train@x", entry)}).text([]) == as_dvc_writes({"train@x": entry})
 

@@ -369,7 +369,7 @@ def test_a_lineage_whose_name_looks_like_a_number_is_planned(tmp_path, planned, 
 
 def test_the_committed_plan_is_what_params_yaml_unrolls_to():
     committed = REPOSITORY / PLAN
-    assert committed.exists(), "commit plan.yaml: `dwindle plan` writes it"
+    assert committed.exists(), "commit plan.json: `dwindle plan` writes it"
     assert committed.read_text() == plan_text(unroll(load_sweep(REPOSITORY / "params.yaml")))
 
 
@@ -377,7 +377,7 @@ def test_the_committed_plan_is_what_params_yaml_unrolls_to():
 
 
 def test_a_missing_plan_says_how_to_write_it(tmp_path):
-    with pytest.raises(BadInput, match=r"plan.yaml: missing; `dwindle plan` writes it from params.yaml"):
+    with pytest.raises(BadInput, match=r"plan.json: missing; `dwindle plan` writes it from params.yaml"):
         read_plan(tmp_path)
 
 
@@ -393,7 +393,7 @@ def test_a_missing_plan_says_how_to_write_it(tmp_path):
 )
 def test_what_is_no_plan_is_refused_with_the_way_out(tmp_path, text):
     (tmp_path / PLAN).write_text(text)
-    with pytest.raises(BadInput, match=r"plan.yaml: not a plan \(\w+\); write it anew with `dwindle plan`"):
+    with pytest.raises(BadInput, match=r"plan.json: not a plan \(\w+\); write it anew with `dwindle plan`"):
         read_plan(tmp_path)
 
 
@@ -408,13 +408,13 @@ def test_a_plan_cut_short_or_not_utf8_is_refused(tmp_path, planned):
 
 
 def test_a_recipe_edited_into_none_names_the_setting(tmp_path, planned):
-    text = plan_text(planned("generations=0")).replace("budget: 20", "budget: 0")
+    text = plan_text(planned("generations=0")).replace('"budget": 20', '"budget": 0')
     (tmp_path / PLAN).write_text(text)
     with pytest.raises(BadInput) as caught:
         read_plan(tmp_path).recipe("replace")
-    assert str(caught.value).splitlines()[0] == "plan.yaml: recipes.replace.budget = 0: expected int 2..1e+09 rows"
+    assert str(caught.value).splitlines()[0] == "plan.json: recipes.replace.budget = 0: expected int 2..1e+09 rows"
 
 
 def test_a_lineage_that_is_not_in_the_plan_is_named_with_those_that_are(planned):
-    with pytest.raises(BadInput, match=r"plan.yaml: no lineage 'blend'; it has: replace, accumulate, fresh"):
+    with pytest.raises(BadInput, match=r"plan.json: no lineage 'blend'; it has: replace, accumulate, fresh"):
         planned().recipe("blend")

@@ -181,10 +181,10 @@ def test_a_full_disk_is_told_in_words_and_leaves_what_stood_there(tmp_path):
 
 
 def test_a_text_that_cannot_be_written_is_told_and_leaves_no_litter(tmp_path):
-    (tmp_path / "plan.yaml").mkdir()
-    with pytest.raises(NotReachable, match=r"plan.yaml: cannot be written: Is a directory"):
-        publish_text(tmp_path / "plan.yaml", "text")
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.yaml"]
+    (tmp_path / "plan.json").mkdir()
+    with pytest.raises(NotReachable, match=r"plan.json: cannot be written: Is a directory"):
+        publish_text(tmp_path / "plan.json", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
 
 def test_texts_are_utf8_in_any_locale(tmp_path):
@@ -240,12 +240,12 @@ def test_a_kill_leaves_no_folder_or_the_new_one_whole(tmp_path, point):
 
 @pytest.mark.parametrize("point", ["text.begin", "text.written", "text.renamed"])
 def test_a_kill_leaves_the_old_text_or_the_new_one_whole(tmp_path, point):
-    target = tmp_path / "plan.yaml"
+    target = tmp_path / "plan.json"
     target.write_text("old")
     assert killed(target, "text", point)
     assert target.read_text() == ("new" * 1000 if point == "text.renamed" else "old")
     assert sweep_litter(tmp_path) == (1 if point == "text.written" else 0)
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
 
 def test_every_failpoint_of_publishing_is_killed_at_above():

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,18 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        text = _read_regular(path)
+        status = path.lstat()
+        return _read_manifest(path, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DataDamaged(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@lru_cache(maxsize=1 << 14)
+def _read_manifest(path: Path, *_status: int) -> Manifest:
+    """Read a manifest; one that stands as it stood is not read again by this process."""
+    text = _read_regular(path)
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:

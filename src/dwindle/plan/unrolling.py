@@ -1,96 +1,21 @@
-"""The plan: params.yaml unrolled, generation by generation, into what DVC and every worker read.
-
-DVC has neither a loop nor a previous item, so the chain is written out. Each entry carries, per stage, a digest of the
-parameters, seeds and code that the stage reads; together with the digests of its inputs that is the stage key.
-"""
+"""Unroll a sweep: each generation with its folders and, for each stage, the digest of what the stage reads."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from dwindle.code import code_digest
-from dwindle.config.reading import Document
-from dwindle.config.recipe import Recipe, fresh_rows, recipe_from
-from dwindle.config.schema import Problems
+from dwindle.config.recipe import Recipe, fresh_rows
 from dwindle.config.sweep import Lineage, Sweep
 from dwindle.contracts import REAL, Informed
 from dwindle.data.manifest import digest_of
-from dwindle.data.workspace import held, publish_text
-from dwindle.errors import BadInput
+from dwindle.plan.entries import STAGES, Plan, chain_key, generation_folder
 from dwindle.seeds import Seed
 
-__all__ = ["PLAN", "STAGES", "Plan", "chain_key", "generation_folder", "read_plan", "unroll", "write_plan"]
+__all__ = ["sampled_rows", "stage_digest", "stage_seed", "unroll"]
 
-PLAN = "plan.yaml"
-STAGES = ("generate", "curate", "train", "evaluate")
 DIGEST_LENGTH = 32
-
-_HEAD = """\
-# Written by `dwindle plan` from params.yaml; do not edit. One entry a generation: its folder, what it reads, and for
-# each stage the digest of the parameters, seeds and code that the stage depends on.
-"""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A sweep, unrolled.
-
-    Args:
-        sweep: the sweep's name.
-        real: folder and digest of each set of real rows, by key.
-        chain: one entry a generation, by key (`replace-g003`).
-        recipes: each lineage's recipe as plain data.
-        compare: digest of the last stage, which gathers all metrics.
-    """
-
-    sweep: str
-    real: Mapping[str, Mapping[str, Any]]
-    chain: Mapping[str, Mapping[str, Any]]
-    recipes: Mapping[str, Mapping[str, Any]]
-    compare: str
-
-    def recipe(self, lineage: str) -> Recipe:
-        """Return the recipe of a lineage.
-
-        Raises:
-            BadInput: if the plan has no such lineage, or was edited into something that is no recipe.
-        """
-        if lineage not in self.recipes:
-            raise BadInput(f"{PLAN}: no lineage '{lineage}'; it has: {', '.join(self.recipes)}")
-        return self._parsed[lineage]
-
-    @cached_property
-    def _parsed(self) -> dict[str, Recipe]:
-        problems = Problems(Document(PLAN, {}))
-        parsed = {name: recipe_from(data, ("recipes", name), problems) for name, data in self.recipes.items()}
-        if problems:
-            raise BadInput(*problems)
-        return {name: recipe for name, recipe in parsed.items() if recipe is not None}
-
-    def generations(self, lineage: str) -> list[str]:
-        """Return the chain keys of a lineage, generation by generation."""
-        return [key for key, entry in self.chain.items() if entry["lineage"] == lineage]
-
-    def stage_names(self) -> Iterator[str]:
-        """Yield the DVC name of every stage, in an order that respects their dependencies."""
-        yield from (f"draw@{key}" for key in self.real)
-        yield from (f"{stage}@{key}" for key in self.chain for stage in STAGES)
-        yield "compare"
-
-
-def chain_key(lineage: str, generation: int) -> str:
-    """Return the key of a generation: `replace-g003`."""
-    return f"{lineage}-g{generation:03d}"
-
-
-def generation_folder(lineage: str, generation: int) -> str:
-    """Return the folder of a generation below data/, models/ and metrics/."""
-    return f"{lineage}/{generation:03d}"
 
 
 def unroll(sweep: Sweep) -> Plan:
@@ -220,79 +145,3 @@ def _digest(stage: str, reads: Mapping[str, Any], seed: Seed | None, *modules: s
     address = None if seed is None else [seed.root, *seed.path]
     whole = {"stage": stage, "reads": reads, "seed": address, "code": code_digest(*modules)}
     return digest_of(whole)[:DIGEST_LENGTH]
-
-
-def write_plan(plan: Plan, root: Path) -> bool:
-    """Write plan.yaml unless it already says the same; return whether it was written."""
-    text = plan_text(plan)
-    path = root / PLAN
-    with held(root, "plan", wait=True):
-        if path.exists() and path.read_bytes() == text.encode():
-            return False
-        publish_text(path, text)
-    return True
-
-
-def plan_text(plan: Plan) -> str:
-    """Return the text of plan.yaml."""
-    data = {
-        "name": plan.sweep,  # not `sweep`: DVC lays plan.yaml over params.yaml and refuses a key that both have
-        "recipes": plan.recipes,
-        "real": plan.real,
-        "chain": plan.chain,
-        "compare": plan.compare,
-    }
-    return _HEAD + "\n".join(_lines(data)) + "\n"
-
-
-def _lines(data: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Spell plain data as YAML, a key a line; texts are quoted, or the digest 12345e67 would be read as a number."""
-    for key, value in data.items():
-        name = key if key.isidentifier() and key not in _WORDS else json.dumps(key)
-        if isinstance(value, Mapping) and value:
-            yield f"{indent}{name}:"
-            yield from _lines(value, f"{indent}  ")
-        else:
-            yield f"{indent}{name}: {json.dumps(value)}"
-
-
-_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-"""Names that some YAML dialect reads as something else."""
-
-
-def read_plan(root: Path) -> Plan:
-    """Read plan.yaml.
-
-    Raises:
-        BadInput: if it is missing or is no plan.
-    """
-    path = root / PLAN
-    try:
-        status = path.stat()
-    except OSError:
-        raise BadInput(f"{path}: missing; `dwindle plan` writes it from params.yaml") from None
-    return _read_plan(path, status.st_mtime_ns, status.st_ino)
-
-
-def _hold_together(plan: Plan) -> None:
-    """Look up what every reader of the plan relies on, so that a plan edited by hand or half merged is refused here."""
-    texts = [plan.sweep, plan.compare, *(entry[key] for entry in plan.real.values() for key in ("folder", "draw"))]
-    for entry in plan.chain.values():
-        texts += [entry[key] for key in ("folder", "rows", "generator", "prompts", "real", "pool", "restart", *STAGES)]
-        dict(plan.recipes[entry["lineage"]])
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a path or a digest is no text")
-
-
-@lru_cache(maxsize=4)
-def _read_plan(path: Path, _modified: int, _inode: int) -> Plan:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        data = YAML(typ="safe").load(path.read_bytes().decode())
-        plan = Plan(data["name"], data["real"], data["chain"], data["recipes"], data["compare"])
-        _hold_together(plan)
-        return plan
-    except (YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not a plan ({type(error).__name__}); write it anew with `dwindle plan`") from error

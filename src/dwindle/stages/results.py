@@ -1,0 +1,60 @@
+"""What evaluated generations say, and whether what stands there is what the plan calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dwindle.data.manifest import read_manifest
+from dwindle.data.workspace import read_document
+from dwindle.errors import DataDamaged
+from dwindle.plan import STAGES, Plan
+from dwindle.stages.steps import StageName, Step, output, published, stage_key, step_of
+
+__all__ = ["evaluation", "evaluations", "is_done"]
+
+
+def evaluation(root: Path, plan: Plan, key: str) -> Mapping[str, Any] | None:
+    """Return the measures of a generation, or None if it was not evaluated."""
+    document = read_document(root / output(f"evaluate@{key}", plan))
+    return None if document is None else document["record"][1]["measures"]
+
+
+def is_done(root: Path, name: StageName, plan: Plan, *, whole: bool = True) -> bool:
+    """Say whether a stage is up to date: its output is what its inputs and the plan call for.
+
+    Args:
+        root: the workspace.
+        name: the stage.
+        plan: the plan.
+        whole: hold every file to its digest, not only to its presence and size.
+    """
+    step = step_of(root, plan, name)
+    try:
+        key, _ = stage_key(step, whole=whole)
+    except DataDamaged:
+        return False
+    return published(step, key, whole=whole) is not None
+
+
+def evaluations(root: Path, plan: Plan, lineage: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the measures of each generation of a lineage, up to the first that belongs to another plan."""
+    for generation, key in enumerate(plan.generations(lineage)):
+        document = read_document(root / output(f"evaluate@{key}", plan))
+        if any(_is_stale(step_of(root, plan, f"{stage}@{key}"), document) for stage in STAGES):
+            return
+        if document is not None:
+            yield generation, document["record"][1]["measures"]
+
+
+def _is_stale(step: Step, evaluated: Mapping[str, Any] | None) -> bool:
+    """Say whether what stands there was made for another key; where files are missing, nothing can be said."""
+    try:
+        key, _ = stage_key(step, whole=False)
+        if step.verb == "evaluate":
+            return evaluated is not None and evaluated["record"][0].get("key") != key
+        manifest = read_manifest(step.target)
+        return manifest is not None and manifest.key != key
+    except DataDamaged:
+        return False
