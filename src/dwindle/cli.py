@@ -27,8 +27,10 @@ app = typer.Typer(
 Params = Annotated[Path, typer.Option("--params", "-p", help="The sweep's file; its folder is the project.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key.path=value, laid over the file.")]
 Key = Annotated[
-    str, typer.Argument(help="Key of the generation in plan.yaml, e.g. replace-g003; DVC passes it itself.")
+    str, typer.Argument(help="Key of the generation in plan.json, e.g. replace-g003; DVC passes it itself.")
 ]
+
+Digest = Annotated[str, typer.Option("--digest", help="Digest of the stage in plan.json; DVC passes it itself.")]
 
 DEFAULT = Path("params.yaml")
 
@@ -51,12 +53,16 @@ def run(
 def plan(
     overrides: Overrides = None,
     params: Params = DEFAULT,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 2 if plan.yaml is out of date.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 2 if plan.json is out of date.")] = False,
+    trial: Annotated[bool, typer.Option("--trial", help="Grow what has no figures yet aside, and measure it.")] = False,
 ) -> None:
-    """Unroll params.yaml into plan.yaml, which DVC and every worker read."""
+    """Unroll params.yaml into plan.json, which DVC and every worker read, and say what the sweep will be."""
     from dwindle.config.sweep import load_sweep
+    from dwindle.desk import show_estimate
     from dwindle.plan import PLAN, plan_text, unroll, write_plan
 
+    if check and trial:
+        raise BadInput("--check only compares plan.json; leave --trial out, or --check")
     sweep = load_sweep(params, overrides or ())
     unrolled = unroll(sweep)
     path = sweep.root / PLAN
@@ -67,6 +73,7 @@ def plan(
         return
     written = write_plan(unrolled, sweep.root)
     typer.echo(f"{path}: {'written' if written else 'already up to date'}, {len(unrolled.chain)} generations")
+    show_estimate(sweep, unrolled, trial=trial)
 
 
 @app.command()
@@ -107,6 +114,42 @@ def profile(
 
 
 @app.command()
+def report(
+    sweep: Annotated[
+        str, typer.Argument(help="A params file, a folder that holds one, a preset, or the name of the sweep here.")
+    ] = "",
+) -> None:
+    """Write one HTML page that shows what a sweep found, with its pictures and tables beside it."""
+    from dwindle.config.finding import find_sweep
+    from dwindle.config.sweep import load_sweep
+    from dwindle.examining import report_sweep
+    from dwindle.plan import read_plan
+
+    params = find_sweep(sweep)
+    loaded = load_sweep(params)
+    written = report_sweep(loaded, read_plan(loaded.root), params)
+    typer.echo(f"report    {written.html}")
+    for path in (*written.pictures, *written.tables):
+        typer.echo(f"beside    {path}")
+
+
+@app.command()
+def threshold(
+    sweep: Annotated[
+        str, typer.Argument(help="A params file, a folder that holds one, a preset, or the name of the sweep here.")
+    ] = "",
+    measure: Annotated[str, typer.Option(help="Judge by this measure; else by one for each definition.")] = "",
+    limit: Annotated[float | None, typer.Option(help="Limit beside the control, in place of the default.")] = None,
+    window: Annotated[float, typer.Option(help="Share of the generations, the last ones, that are averaged.")] = 0.25,
+) -> None:
+    """Estimate the largest synthetic ratio, and the least share of real rows, that stays stable."""
+    from dwindle.config.finding import find_sweep
+    from dwindle.report.thresholds import show_thresholds
+
+    show_thresholds(find_sweep(sweep), measure=measure, limit=limit, window=window)
+
+
+@app.command()
 def simulate(
     family: Annotated[str, typer.Argument(help="gaussian, categorical or linear_regression.")],
     settings: Annotated[
@@ -127,50 +170,50 @@ def components() -> None:
     show_components()
 
 
-def _stage(verb: str, key: str) -> None:
-    """Run one stage of plan.yaml in this process."""
+def _stage(verb: str, key: str, digest: str) -> None:
+    """Run one stage of plan.json in this process."""
     from dwindle.desk import run_one
 
     named = f"{verb}@{key}" if key else os.environ.get("DVC_STAGE", verb).rpartition(":")[2]
     if named.partition("@")[0] != verb or (verb != "compare" and "@" not in named):
-        raise BadInput(f"dwindle {verb}: name a key of plan.yaml, e.g. replace-g003; `dvc repro` names it by itself")
-    run_one(Path.cwd(), named)
+        raise BadInput(f"dwindle {verb}: name a key of plan.json, e.g. replace-g003; `dvc repro` names it by itself")
+    run_one(Path.cwd(), named, digest)
 
 
 @app.command()
-def draw(key: Key = "") -> None:
+def draw(key: Key = "", digest: Digest = "") -> None:
     """Stage: draw anchor and held-out rows from the source."""
-    _stage("draw", key)
+    _stage("draw", key, digest)
 
 
 @app.command()
-def generate(key: Key = "") -> None:
+def generate(key: Key = "", digest: Digest = "") -> None:
     """Stage: sample a generation's new rows from the parent's model."""
-    _stage("generate", key)
+    _stage("generate", key, digest)
 
 
 @app.command()
-def curate(key: Key = "") -> None:
+def curate(key: Key = "", digest: Digest = "") -> None:
     """Stage: judge the new rows and assemble what trains the generation."""
-    _stage("curate", key)
+    _stage("curate", key, digest)
 
 
 @app.command()
-def train(key: Key = "") -> None:
+def train(key: Key = "", digest: Digest = "") -> None:
     """Stage: fit the family to the generation's dataset."""
-    _stage("train", key)
+    _stage("train", key, digest)
 
 
 @app.command()
-def evaluate(key: Key = "") -> None:
+def evaluate(key: Key = "", digest: Digest = "") -> None:
     """Stage: measure the generation's model against the held-out rows."""
-    _stage("evaluate", key)
+    _stage("evaluate", key, digest)
 
 
 @app.command()
-def compare() -> None:
+def compare(digest: Digest = "") -> None:
     """Stage: gather the metrics of all lineages for `dvc plots`."""
-    _stage("compare", "")
+    _stage("compare", "", digest)
 
 
 def main() -> None:
