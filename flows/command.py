@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import psutil
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import acreate_link_artifact, acreate_table_artifact
 from pydantic import Field
 
 from dwindle.cli import fail, users_error
@@ -39,6 +39,8 @@ async def publish(summary: Summary, *, shown: bool = True) -> None:
         key="lineages",
         description="\n\n".join([summary.table.title, *summary.table.notes, *summary.notes]),
     )
+    if summary.page:
+        await acreate_link_artifact(link=summary.page, key="report", link_text="The report of this sweep")
     for table in summary.tables:
         description = "\n\n".join([table.title, *table.notes])
         await acreate_table_artifact(table=_lines(table.by_column), key=page_key(table.name), description=description)

@@ -10,7 +10,8 @@ import pytest
 from dwindle.data.workspace import read_document
 from dwindle.errors import BadInput
 from dwindle.report.series import chosen, gather, measure_in, measure_of, real_in
-from dwindle.stages.runner import output, run_stage
+from dwindle.stages.runner import run_stage
+from dwindle.stages.steps import output
 from tests.unit.made_sweep import made_sweep, planned
 
 MADE = {

@@ -26,12 +26,13 @@ _REACH = 0.25  # of the real rows' range, shown beyond its ends
 Flat = Mapping[str, Mapping[int, Array]]
 
 
-def clouds_figure(plan: Plan, rows: Flat) -> Figure:
+def clouds_figure(plan: Plan, rows: Flat, palette: Mapping[str, str] | None = None) -> Figure:
     """Return the figure.
 
     Args:
         plan: whose lineages these are.
         rows: for each lineage and generation, (n, d) rows; generation 0 is real.
+        palette: the colour of each lineage; None: by its place in the plan.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +50,7 @@ def clouds_figure(plan: Plan, rows: Flat) -> Figure:
     }
     _draw_title(figure, plan, size, next(iter(rows.values())))
     cells = figure.subplots(len(flat), len(generations), squeeze=False, sharex="row", sharey="row", gridspec_kw=frame)
-    palette = colours(list(plan.recipes))
+    palette = palette or colours(list(plan.recipes))
     for line, (lineage, by_generation) in zip(cells, flat.items(), strict=True):
         ends = _ends(flat, by_generation[0].shape[1])
         line[0].set_ylabel(lineage, color=palette[lineage], weight="bold")

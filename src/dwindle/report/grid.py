@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from dwindle.report.clouds import clouds_figure
 from dwindle.report.images import images_figure
 from dwindle.seeds import Seed
 from dwindle.stages.job import read_rows
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Sheet", "draw_grid", "ladder", "sheets_of"]
 
@@ -44,8 +40,15 @@ class Sheet:
     rows: Mapping[int, Array]
 
 
-def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) -> Path | None:
-    """Draw rows of every lineage side by side into `plots/<sweep>/samples.png`.
+def draw_grid(
+    root: Path,
+    plan: Plan,
+    *,
+    lineages: Sequence[str] | None = None,
+    target: Path | None = None,
+    palette: Mapping[str, str] | None = None,
+) -> Path | None:
+    """Draw rows of every lineage side by side.
 
     Images where the source can render them (it has `images(values, *, seed)`), else histograms of one column, or clouds
     of points: of two columns, or on the two widest directions of the anchor where there are more.
@@ -54,6 +57,8 @@ def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) 
         root: the workspace.
         plan: its plan.
         lineages: whose rows; None: those of all lineages.
+        target: the picture's file; None: `plots/<sweep>/samples.png`.
+        palette: the colour of each lineage; None: by its place in the plan.
 
     Returns:
         The picture, or None if there is nothing to draw: the rows are symbols, or no anchor is here.
@@ -71,21 +76,24 @@ def draw_grid(root: Path, plan: Plan, *, lineages: Sequence[str] | None = None) 
     if not sheets:
         return None
     with styled():
-        figure = _images(plan, sheets) if pictured else clouds_figure(plan, {s.lineage: s.rows for s in sheets})
-        return save(figure, plots_folder(root, plan.sweep) / "samples.png")
+        if pictured:
+            figure = images_figure(plan, _rendered(sheets), palette)
+        else:
+            figure = clouds_figure(plan, {sheet.lineage: sheet.rows for sheet in sheets}, palette)
+        return save(figure, target or plots_folder(root, plan.sweep) / "samples.png")
 
 
 def _renderer(recipe: Recipe) -> Callable[..., FloatArray] | None:
     return getattr(recipe.source, "images", None)
 
 
-def _images(plan: Plan, sheets: Sequence[Sheet]) -> Figure:
+def _rendered(sheets: Sequence[Sheet]) -> dict[str, dict[int, FloatArray]]:
     rendered = {}
     for sheet in sheets:
         render, seed = _renderer(sheet.recipe), Seed(sheet.recipe.seed).at("real")
         assert render is not None
         rendered[sheet.lineage] = {t: render(values, seed=seed) for t, values in sheet.rows.items()}
-    return images_figure(plan, rendered)
+    return rendered
 
 
 def sheets_of(root: Path, plan: Plan, lineages: Sequence[str], *, count: int) -> list[Sheet]:

@@ -26,12 +26,15 @@ _BULK = (0.15, 0.985)  # quantiles: rendering from few components over- and unde
 _TOP = 0.72  # inches for the title
 
 
-def images_figure(plan: Plan, images: Mapping[str, Mapping[int, FloatArray]]) -> Figure:
+def images_figure(
+    plan: Plan, images: Mapping[str, Mapping[int, FloatArray]], palette: Mapping[str, str] | None = None
+) -> Figure:
     """Return the figure.
 
     Args:
         plan: whose lineages these are.
         images: for each lineage and generation, (n, h, w) grey levels; generation 0 is real.
+        palette: the colour of each lineage; None: by its place in the plan.
     """
     from matplotlib.figure import Figure
 
@@ -45,7 +48,7 @@ def images_figure(plan: Plan, images: Mapping[str, Mapping[int, FloatArray]]) ->
     figure = Figure(figsize=size)
     _draw_title(figure, plan, size)
     levels = _levels([by_generation[0] for by_generation in images.values()])
-    palette = colours(list(plan.recipes))
+    palette = palette or colours(list(plan.recipes))
     for place, (lineage, by_generation) in enumerate(images.items()):
         left = (place % columns) * (_BLOCK + _MARGIN) + _MARGIN
         bottom = size[1] - _TOP - (place // columns + 1) * (tall + _MARGIN) + _MARGIN / 2

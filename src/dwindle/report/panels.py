@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dwindle.config.arms import CONTROL
+from dwindle.config.arms import controls
 from dwindle.contracts import Curve, FloatArray, Measure
 from dwindle.expectations import expected, z_scores
 from dwindle.plan import Plan
@@ -93,7 +93,7 @@ def panels_of(root: Path, plan: Plan, measures: Sequence[str] | None = None) -> 
 
 def _passages(root: Path, plan: Plan) -> dict[str, dict[str, float]]:
     """Return when each measure of each lineage left the band of the control; nothing where there is none."""
-    found = profiles(root, plan) if CONTROL in plan.recipes else {}
+    found = profiles(root, plan) if controls(plan.recipes) else {}
     return {lineage: passages(profile) for lineage, profile in found.items()}
 
 

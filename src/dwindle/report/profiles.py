@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from dwindle.config.arms import ARMS, CONTROL
+from dwindle.config.arms import ARMS, control_of, controls
 from dwindle.plan import Plan
 from dwindle.profile import (
     Forecast,
@@ -44,9 +44,9 @@ _FORECAST = Seed(0, ("forecast",))
 
 
 def trajectories(plan: Plan, gathered: Gathered, lineage: str) -> tuple[Trajectories, Trajectories | None]:
-    """Return the trajectories of a lineage, and those of the all-real control where the sweep has another one."""
-    control = _of(plan, gathered, CONTROL) if CONTROL in plan.recipes and lineage != CONTROL else None
-    return _of(plan, gathered, lineage), control or None
+    """Return the trajectories of a lineage, and those of the all-real control that it is judged against, if any."""
+    control = control_of(plan.recipes, lineage)
+    return _of(plan, gathered, lineage), (_of(plan, gathered, control) if control else None) or None
 
 
 def _of(plan: Plan, gathered: Gathered, lineage: str) -> dict[str, Trajectory]:
@@ -67,11 +67,11 @@ def profiles(root: Path, plan: Plan) -> dict[str, Profile]:
 def _profiles(root: Path, of: ByState) -> dict[str, Profile]:
     plan = of.plan
     gathered = gather(root, plan)
-    found = {}
+    found, apart = {}, controls(plan.recipes)
     for lineage in plan.recipes:
         measured, _ = trajectories(plan, gathered, lineage)
         grown = max((len(one.generations) for one in measured.values()), default=0)
-        if lineage != CONTROL and grown > 1:
+        if lineage not in apart and grown > 1:
             found[lineage] = profile_in(plan, gathered, lineage)
     return found
 

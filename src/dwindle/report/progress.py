@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.plan import Plan
-from dwindle.stages.runner import evaluation
+from dwindle.stages.results import evaluation
 
 __all__ = ["Progress"]
 

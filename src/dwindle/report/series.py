@@ -15,7 +15,8 @@ from dwindle.contracts import FloatArray, IntArray, Measure
 from dwindle.errors import BadInput, nearest
 from dwindle.plan import STAGES, Plan
 from dwindle.report.wording import real_value
-from dwindle.stages.runner import evaluations, output
+from dwindle.stages.results import evaluations
+from dwindle.stages.steps import output
 
 __all__ = ["HEADLINES", "ByState", "Gathered", "Series", "chosen", "gather", "measure_in", "measure_of", "real_in"]
 

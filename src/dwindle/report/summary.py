@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dwindle.report.table import SweepTable, sweep_table
 from dwindle.report.text_table import TextTable, print_table
 from dwindle.report.texts import write_texts
 from dwindle.report.verdicts import draw_verdicts
-from dwindle.stages.runner import CURVES
+from dwindle.stages.steps import CURVES
 
 __all__ = ["Summary", "show_summary", "summarize_sweep"]
 
@@ -34,6 +35,8 @@ class Summary:
         commands: what to run next, and what for.
         tables: what else there is to say: the collapse profile, and whether a published result was reproduced.
         notes: what the reader must know: lineages that ended early, records that are pending.
+        report: the page that shows all of it; None if it was not written.
+        page: the address at which MLflow shows it, or that of the file; empty likewise.
     """
 
     table: SweepTable
@@ -41,6 +44,8 @@ class Summary:
     commands: dict[str, str]
     tables: list[TextTable] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    report: Path | None = None
+    page: str = ""
 
     @property
     def columns(self) -> dict[str, list[str]]:
@@ -48,14 +53,13 @@ class Summary:
         return {name: [row[place] for row in self.table.rows] for place, name in enumerate(self.table.columns)}
 
 
-def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: str, changed: bool = True) -> Summary:
+def summarize_sweep(sweep: Sweep, plan: Plan, *, commands: Mapping[str, str], changed: bool = True) -> Summary:
     """Draw a sweep's pictures and make its table.
 
     Args:
         sweep: the sweep.
         plan: its plan.
-        tracking_command: the command that shows what was tracked.
-        page: the address at which it shows the lineages on one chart; empty if nothing was tracked.
+        commands: what to run next in the first place, and what for.
         changed: whether any measure changed since the pictures were drawn last.
     """
     pictures = sorted(path for path in plots_folder(sweep.root, plan.sweep).glob("*.*") if path.suffix in _SHOWN)
@@ -67,9 +71,8 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, tracking_command: str, page: st
             write_texts(sweep.root, plan),
         )
         pictures = [draw_curves(sweep.root, plan), *(path for path in samples if path is not None)]
-    tracking = {tracking_command: f"compare the lineages in MLflow: {page}"} if page else {}
     there = "" if sweep.root.resolve() == Path.cwd() else f"cd {shlex.quote(str(sweep.root))} && "
-    commands = tracking | {
+    commands = dict(commands) | {
         f"{there}dvc status": "every dataset and model is recorded",
         "prefect server start": "Prefect's pages; with PREFECT_API_URL set, sweeps appear there",
     }
@@ -90,6 +93,8 @@ def show_summary(summary: Summary) -> None:
     console.print()
     for path in summary.pictures:
         console.print(f"picture   {path}", soft_wrap=True)
+    if summary.report is not None:
+        console.print(f"report    {summary.report}", soft_wrap=True)
     width = max(map(len, summary.commands))
     for command, purpose in summary.commands.items():
         console.print(f"next      {command:{width}}  # {purpose}", soft_wrap=True, markup=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dwindle.config.arms import CONTROL
+from dwindle.config.arms import controls
 from dwindle.plan import Plan
 from dwindle.profile import DEFINITIONS, Profile, Verdict
 from dwindle.report.canvas import INK, QUIET, plots_folder, save, styled
@@ -62,7 +62,7 @@ def verdicts_figure(plan: Plan, found: Mapping[str, Profile]) -> Figure:
         _frame(axes, list(found), names)
         draw(axes, found, names)
     where = 1 - (1.1 + block + 0.5) / height
-    band = "the control's band" if CONTROL in plan.recipes else "the band of generation 0, for want of a control"
+    band = "the control's band" if controls(plan.recipes) else "the band of generation 0, for want of a control"
     figure.text(0.1 / width, where, f"first passage out of {band}, generation", size=8.5, color=QUIET)
     return figure
 

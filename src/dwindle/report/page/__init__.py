@@ -1,0 +1,98 @@
+"""One page that makes a sweep readable at a glance: self-contained HTML, with its pictures and tables beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dwindle.config.reading import LARGEST_FILE
+from dwindle.config.sweep import Sweep, load_sweep
+from dwindle.data.workspace import publish_text
+from dwindle.plan import Plan, read_plan
+from dwindle.report.page.document import document
+from dwindle.report.page.files import csv_files
+from dwindle.report.page.material import gathered_material
+from dwindle.report.page.sections import sections_of
+from dwindle.report.text_table import TextTable
+
+__all__ = ["Report", "report_sweep", "write_report"]
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Args:
+        html: the page.
+        pictures: its pictures as PNG.
+        tables: the data behind it as CSV.
+    """
+
+    html: Path
+    pictures: tuple[Path, ...]
+    tables: tuple[Path, ...]
+
+
+def report_sweep(params: Path, *, extra: Sequence[TextTable] = (), checks: Sequence[TextTable] = ()) -> Report:
+    """Write the report of the sweep that a params file describes, as far as it is grown.
+
+    Args:
+        params: the sweep's file.
+        extra: tables to show after the phase diagram.
+        checks: tables that say whether a published result was reproduced.
+
+    Raises:
+        BadInput: if nothing of it is evaluated.
+    """
+    sweep = load_sweep(params)
+    return write_report(sweep, read_plan(sweep.root), extra=extra, checks=checks, params=params)
+
+
+def write_report(
+    sweep: Sweep,
+    plan: Plan,
+    *,
+    extra: Sequence[TextTable] = (),
+    checks: Sequence[TextTable] = (),
+    params: Path | None = None,
+) -> Report:
+    """Write the report of a sweep into `plots/<sweep>/report/`; the same files give the same bytes.
+
+    Args:
+        sweep: the sweep.
+        plan: what was grown of it.
+        extra: tables to show after the phase diagram, such as thresholds.
+        checks: tables that say whether a published result was reproduced.
+        params: the sweep's file; None: params.yaml in its root.
+
+    Raises:
+        BadInput: if nothing of it is evaluated.
+    """
+    material = gathered_material(sweep, plan)
+    texts = csv_files(material)
+    sections, pictures = sections_of(material, texts, _text(params or sweep.root / "params.yaml"), extra, checks)
+    page = document(sweep.name, sections, material.colours)
+    for name, text in texts.items():
+        publish_text(material.folder / name, text)
+    written = Report(material.folder / PAGE, pictures, tuple(material.folder / name for name in texts))
+    _sweep_away(material.folder, {*written.pictures, *written.tables})
+    publish_text(written.html, page)
+    return written
+
+
+def _text(path: Path) -> str:
+    """Return the text of the params file, or nothing if it cannot be read."""
+    try:
+        return path.read_bytes()[:LARGEST_FILE].decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _sweep_away(folder: Path, kept: set[Path]) -> None:
+    """Remove pictures and tables of an earlier report that this one has no more."""
+    for path in (*folder.glob("*.png"), *folder.glob("*.csv")):
+        if path not in kept:
+            path.unlink()
