@@ -124,10 +124,13 @@ def report(
     from dwindle.config.sweep import load_sweep
     from dwindle.examining import report_sweep
     from dwindle.plan import read_plan
+    from dwindle.recording import Recorder
 
     params = find_sweep(sweep)
     loaded = load_sweep(params)
-    written = report_sweep(loaded, read_plan(loaded.root), params)
+    plan = read_plan(loaded.root)
+    written = report_sweep(loaded, plan, params)
+    Recorder(loaded, plan, versioning=False).report(written.html.parent)
     typer.echo(f"report    {written.html}")
     for path in (*written.pictures, *written.tables):
         typer.echo(f"beside    {path}")

@@ -22,6 +22,9 @@ __all__ = ["Examined", "examine", "report_sweep"]
 LARGEST = 64
 """Lineages up to which a sweep ends with its report; beyond it takes minutes, and `dwindle report` writes it."""
 
+RATIOS = 3
+"""Synthetic ratios from which on a sweep is taken to ask which of them are stable."""
+
 
 @dataclass
 class Examined:
@@ -79,7 +82,10 @@ def _checks(sweep: Sweep, plan: Plan) -> list[TextTable]:
 
 
 def _thresholds(sweep: Sweep, plan: Plan) -> list[TextTable]:
-    """Return the largest stable synthetic ratio; nothing where the sweep does not vary it."""
+    """Return the largest stable synthetic ratio; nothing where the sweep hardly varies it."""
+    ratios = {settings["regime"].get("synthetic_ratio") for settings in plan.recipes.values()} - {None}
+    if len(ratios) < RATIOS:
+        return []
     try:
         return threshold_tables(plan, sweep.root)
     except BadInput:

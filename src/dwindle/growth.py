@@ -127,3 +127,4 @@ def record_sweep(sweep: Sweep) -> None:
             recorder.enter(name, done)
             recorder.finish(name)
         typer.echo(f"{name}: {done + 1} generations recorded" + (f"; next is {missing}" if missing else ""))
+    recorder.stop("FINISHED")

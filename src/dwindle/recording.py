@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from dwindle.comparing import (
+    comparison,
+    derived_parameters,
+    described,
+    kinds,
+    parameters,
+    run_label,
+    settings_of,
+    tally,
+)
 from dwindle.config.recipe import Recipe
 from dwindle.config.sweep import Sweep
 from dwindle.contracts import Curve
 from dwindle.data.manifest import digest_of, read_manifest
 from dwindle.errors import NotReachable
-from dwindle.expectations import expected, z_scores
+from dwindle.expectations import expected
 from dwindle.plan import STAGES, Plan
-from dwindle.stages.runner import evaluation, output
-from dwindle.survey import rows_by_origin
+from dwindle.readings import generation_record
+from dwindle.report.canvas import colours
+from dwindle.stages.steps import output
 from dwindle.tracking.address import ui_command
 from dwindle.tracking.mlflow_tracker import Tracker
 from dwindle.tracking.records import Dataset, GenerationRecord, LineageRecord
+from dwindle.tracking.view import EACH, GROUPED, MOST_COMPARED, SETTINGS
 from dwindle.versioning.dvc_store import DvcStore, recorded_hashes, why_off
 
 __all__ = ["Recorder"]
@@ -48,19 +56,35 @@ class Recorder:
             self.notes.append(reason)
         self._parent = ""
         self._runs: dict[str, str] = {}
+        self._others: dict[str, str] | None = None
+        self._verdicts: dict[str, Mapping[str, str]] = {}
+        self._leading: tuple[str, ...] = ()
+        self._settings = settings_of(sweep) if tracking else {}
         self._entered: dict[str, int] = {}
         self._theory: dict[str, Mapping[str, Curve]] = {}
         self._hashes: dict[str, str] = recorded_hashes(sweep.root) if self._store is not None else {}
 
     @property
-    def tracking_command(self) -> str:
-        """The command that shows what was tracked."""
-        return ui_command(self.sweep.tracking.uri, self.root)
+    def commands(self) -> dict[str, str]:
+        """The command that shows what was tracked, with the address of the sweep's page; nothing without MLflow."""
+        if self._tracker is None:
+            return {}
+        return {ui_command(self.sweep.tracking.uri, self.root): f"compare the lineages in MLflow: {self.page}"}
 
     @property
     def page(self) -> str:
         """The address at which that command shows the sweep's lineages on one chart; empty without MLflow."""
-        return self._tracker.page(self.sweep.name) if self._tracker is not None else ""
+        view = GROUPED if self._settings else EACH
+        return self._tracker.page(self.sweep.name, view) if self._tracker is not None else ""
+
+    @property
+    def compare_page(self) -> str:
+        """The address at which it lays the runs of all lineages side by side; empty if there are too many for that."""
+        names = list(self.sweep.lineages)
+        if self._tracker is None or len(names) > MOST_COMPARED:
+            return ""
+        runs = [run for name in names if (run := self._found(name))]
+        return self._tracker.compare_page(self.sweep.name, runs)
 
     def begin(self) -> None:
         """Reach MLflow and open the sweep's run.
@@ -72,10 +96,11 @@ class Recorder:
             return
         try:
             self._tracker.preflight()
-            identity = digest_of(["sweep", self.sweep.name])
-            self._parent = self._tracker.sweep(self.sweep.name, self.sweep.name, identity, {}, {})
-            if known := self._known_to_theory():
-                self._tracker.offer_theory(self.sweep.name, known)
+            self._tracker.end_abandoned(self.sweep.name)
+            self._parent = self._tracker.sweep(self.sweep.name, self.sweep.name, self._sweep_identity, {}, {})
+            compared = comparison(self.sweep, self._known_to_theory())
+            self._tracker.offer(self.sweep.name, compared)
+            self._leading = compared.measures[:1]
         except NotReachable as error:
             if self.sweep.tracking.required:
                 raise
@@ -83,11 +108,15 @@ class Recorder:
             self.notes.append(f"MLflow is out of reach ({error}); run `dwindle sync` when it is back")
 
     def _known_to_theory(self) -> list[str]:
-        """Return the measures of the recipes that theory speaks of, in the order of the metrics."""
+        """Return the measures of the recipes that theory speaks of, in the order of the metrics.
+
+        Of recipes that differ in a number only, the first one is asked.
+        """
         known: dict[str, None] = {}
-        for name, lineage in self.sweep.lineages.items():
+        for name in kinds(self.sweep):
             curves = self._expected(name)
-            known |= {m: None for metric in lineage.recipe.metrics for m in metric.measures if m in curves}
+            metrics = self.sweep.lineages[name].recipe.metrics
+            known |= {m: None for metric in metrics for m in metric.measures if m in curves}
         return list(known)
 
     def _expected(self, name: str) -> Mapping[str, Curve]:
@@ -115,45 +144,31 @@ class Recorder:
     def _run(self, name: str) -> str:
         assert self._tracker is not None
         if name not in self._runs:
-            recipe = self.plan.recipe(name)
+            lineage, recipe = self.sweep.lineages[name], self.plan.recipe(name)
             record = LineageRecord(
                 name,
-                digest_of([self.sweep.name, name, recipe.digest]),
-                flat(recipe.settings),
-                _tags(recipe),
+                self._identity(name),
+                parameters(recipe),
+                _tags(recipe) | ({SETTINGS: self._settings[name]} if self._settings else {}),
+                run_label(lineage),
+                derived_parameters(lineage),
+                colours(list(self.sweep.lineages))[name],  # those of the sweep's pictures
             )
             self._runs[name] = self._tracker.lineage(self.sweep.name, self._parent, record)
         return self._runs[name]
 
+    def _identity(self, name: str) -> str:
+        return digest_of([self.sweep.name, name, self.plan.recipe(name).digest])
+
+    def _found(self, name: str) -> str:
+        """Return the run of a lineage that this session or another one opened, and leave it as it is; empty if none."""
+        assert self._tracker is not None
+        if name not in self._runs and self._others is None:
+            self._others = self._tracker.known(self.sweep.name)
+        return self._runs.get(name) or (self._others or {}).get(self._identity(name), "")
+
     def _record(self, name: str, generation: int) -> GenerationRecord:
-        key = self.plan.generations(name)[generation]
-        path = self.root / output(f"evaluate@{key}", self.plan)
-        measured = evaluation(self.root, self.plan, key) or {}
-        metrics: dict[str, float | None] = {}
-        for measure, value in measured.items():
-            metrics |= {measure: value["mean"], f"{measure}.low": value["low"], f"{measure}.high": value["high"]}
-            metrics |= self._against_theory(name, generation, measure, value["chains"])
-        metrics |= self._composition(key)
-        return GenerationRecord(generation, metrics, path.stat().st_mtime_ns // 1_000_000, None)
-
-    def _against_theory(self, name: str, generation: int, measure: str, chains: list[Any]) -> dict[str, float | None]:
-        curve = self._expected(name).get(measure)
-        if curve is None:
-            return {}
-        here = slice(generation, generation + 1)
-        deviation = None if curve.deviation is None else curve.deviation[here]
-        values = np.array([[math.nan if value is None else value for value in chains]])
-        (score,) = z_scores(replace(curve, mean=curve.mean[here], deviation=deviation), values).tolist()
-        return {f"{measure}.theory": float(curve.mean[generation]), f"{measure}.z": score}
-
-    def _composition(self, key: str) -> dict[str, float | None]:
-        manifest = read_manifest(self.root / output(f"curate@{key}", self.plan))
-        if manifest is None:
-            return {}
-        chains = manifest.facts["chains"]
-        rows = {f"rows.{origin}": count / chains for origin, count in rows_by_origin(manifest).items()}
-        dropped = sum(manifest.facts["dropped"].values()) / chains
-        return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"]}
+        return generation_record(self.root, self.plan, name, generation, self._expected(name), self._leading)
 
     def _dataset(self, key: str) -> Dataset | None:
         """Return the generation's dataset under the digest DVC has for it; None until DVC has one."""
@@ -186,44 +201,76 @@ class Recorder:
             self._safely(self._tracker.finish, self._runs[name], status, tags or {})
 
     def judged(self, name: str, tags: Mapping[str, str], passages: Mapping[str, float]) -> None:
-        """Record a lineage's collapse profile: verdicts as tags, first passages as metrics of its last generation."""
+        """Record a lineage's collapse profile: verdicts as tags, first passages as metrics of its last generation.
+
+        A lineage that another session grows, or has grown, keeps its state.
+        """
         if self._tracker is None:
             return
+        self._verdicts[name] = tags
+        self._safely(self._judge, name, tags, passages)
+
+    def _judge(self, name: str, tags: Mapping[str, str], passages: Mapping[str, float]) -> None:
+        assert self._tracker is not None
+        if not (run := self._found(name)):
+            return
+        self._tracker.tag(run, tags)
         last = self.sweep.lineages[name].generations
         path = self.root / output(f"evaluate@{self.plan.generations(name)[last]}", self.plan)
-        self._safely(self._tracker.tag, self._run(name), tags)
         if path.exists():
             metrics: dict[str, float | None] = {f"passage.{measure}": value for measure, value in passages.items()}
-            self._send(name, [GenerationRecord(last, metrics, path.stat().st_mtime_ns // 1_000_000, None)])
+            record = GenerationRecord(last, metrics, path.stat().st_mtime_ns // 1_000_000, None)
+            self._tracker.generation(run, record)
 
     def finish_sweep(self, tables: Mapping[str, Mapping[str, list[Any]]], artifacts: Iterable[Path]) -> None:
-        """Close the sweep's run with its tables, by name and by column, and its pictures."""
+        """Close the sweep's run with its tables, by name and by column, its pictures, and its report."""
         if self._tracker is None:
             return
         for name, columns in tables.items():
             self._safely(self._tracker.table, self._parent, columns, f"{name}.json")
         for path in artifacts:
             self._safely(self._tracker.artifact, self._parent, path, "plots")
-        self._safely(self._tracker.finish, self._parent)
+        self.report(self.root / "plots" / self.sweep.name / "report")
+        counts = tally(self._verdicts)
+        note = {"mlflow.note.content": described(self.sweep, tables.get("summary", {}), counts)}
+        self._safely(self._tracker.finish, self._parent, "FINISHED", counts | note)
+
+    @property
+    def report_page(self) -> str:
+        """The address at which MLflow shows the report; empty without MLflow."""
+        if self._tracker is None or not self._parent:
+            return ""
+        return self._tracker.artifact_page(self.sweep.name, self._parent, "report/index.html")
+
+    def report(self, folder: Path) -> None:
+        """Keep a report with the sweep's run, if both are there; whether or not the sweep is open.
+
+        Args:
+            folder: its files, `index.html` among them; MLflow's page of the run shows that one.
+        """
+        if self._tracker is not None and folder.is_dir():
+            self._safely(self._keep_report, folder)
+
+    def _keep_report(self, folder: Path) -> None:
+        assert self._tracker is not None
+        run = self._parent or self._tracker.known(self.sweep.name, "sweep").get(self._sweep_identity, "")
+        if run:
+            self._tracker.artifact(run, folder, "report")
+
+    @property
+    def _sweep_identity(self) -> str:
+        return digest_of(["sweep", self.sweep.name])
+
+    def stop(self, status: str) -> None:
+        """Close the sweep's run without a table: FINISHED, FAILED or KILLED."""
+        if self._tracker is not None and self._parent:
+            self._safely(self._tracker.finish, self._parent, status)
 
     def _safely(self, call: Any, *arguments: Any) -> None:
         try:
             call(*arguments)
         except NotReachable:
             self.pending += 1
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | int]:
-    """Return nested settings with dotted keys: `regime.synthetic_ratio`."""
-    found: dict[str, str | float | int] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            found[prefix + key] = ",".join(item["name"] if isinstance(item, Mapping) else str(item) for item in value)
-        else:
-            found[prefix + key] = value
-    return found
 
 
 def _tags(recipe: Recipe) -> dict[str, str]:

@@ -115,6 +115,8 @@ class Session:
         """End the workers, finish what is being recorded."""
         await self.workers.__aexit__(kind, error, trace)
         self._held.close()
+        if kind is not None and not self.part:
+            await self._at_desk(self._recorder.stop, "FAILED" if issubclass(kind, Exception) else "KILLED")
         self._desk.shutdown(wait=True)
         self._progress.stop()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
-import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,23 +14,15 @@ import pytest
 
 from dwindle.errors import BadInput
 from dwindle.tracking.mlflow_tracker import Dataset, GenerationRecord, LineageRecord, Tracker
+from tests.unit.tracked_store import URI, stored
 
-URI = "sqlite:///mlflow.db"
 LINEAGE = LineageRecord("replace", "digest-of-replace", {"family.name": "gaussian", "seed": 7}, {"regime": "replace"})
 TABLES = ("experiments", "runs", "params", "tags", "metrics", "latest_metrics", "datasets", "inputs", "input_tags")
 
 
-@pytest.fixture(scope="session")
-def initialised(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("mlflow")
-    Tracker(URI, root).preflight()
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def root(tmp_path, initialised) -> Path:
-    shutil.copy(initialised, tmp_path / "mlflow.db")
-    return tmp_path
+def root(tmp_path) -> Path:
+    return stored(tmp_path)
 
 
 @pytest.fixture
@@ -273,24 +263,6 @@ def test_tables_and_files_logged_twice_are_there_once_below_the_workspace(root, 
     assert json.loads(kept.read_text()) == {"columns": ["lineage", "rate"], "data": [["replace", 0.5], ["blend", None]]}
     (listed,) = select(root, "select value from tags where key = 'mlflow.loggedArtifacts'")
     assert json.loads(listed[0]) == [{"path": "summary.json", "type": "table"}]
-
-
-def test_the_view_of_lineages_leaves_out_their_parent_and_the_bands(root, tracker):
-    run = grown(tracker)
-    tracker.generation(run, record(0, frechet=math.nan))
-    client = asked(tracker)
-    home = client.get_run(run).info.experiment_id
-    address = tracker.page("study")
-    assert address.startswith(f"http://127.0.0.1:5000/#/experiments/{home}/runs?")
-
-    key = re.search(r"viewStateShareKey=(\w+)$", address)[1]
-    view = json.loads(client.get_experiment(home).tags[f"mlflow.sharedViewState.{key}"])
-    state = json.loads(view["state"])
-    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
-    shown = client.search_runs([home], state["searchFilter"], order_by=[order])
-    assert [each.info.run_id for each in shown] == [run]
-    charts = {name for name in shown[0].data.metrics if re.search(state["chartsSearchFilter"], name)}
-    assert charts == {"moments.variance", "synthetic_ratio"}
 
 
 def test_a_deleted_experiment_is_named_rather_than_written_to(root, tracker):

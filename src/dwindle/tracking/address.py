@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dwindle.errors import BadInput, NotReachable
 from dwindle.failpoints import failpoint
 
-__all__ = ["absolute", "imported", "is_server", "make_database", "probe", "reason", "shown", "ui_command"]
+__all__ = ["absolute", "database", "imported", "is_server", "make_database", "probe", "reason", "shown", "ui_command"]
 
 PATIENCE = 5
 """How long a server or database may take to answer the first question, seconds."""
@@ -71,6 +71,11 @@ def is_server(uri: str) -> bool:
     return _kind(uri) in SERVERS
 
 
+def database(uri: str) -> Path | None:
+    """Return the file of an absolute address, if it is an SQLite database's."""
+    return Path(uri.removeprefix("sqlite:///")) if _kind(uri) == "sqlite" else None
+
+
 def shown(uri: str) -> str:
     """Return an address without user and password, for messages."""
     parts = urlsplit(uri)
@@ -92,8 +97,8 @@ def probe(uri: str) -> None:
     """
     if is_server(uri):
         _probe_server(uri)
-    elif _kind(uri) == "sqlite":
-        _probe_file(Path(uri.removeprefix("sqlite:///")))
+    elif (path := database(uri)) is not None:
+        _probe_file(path)
     else:
         _probe_database(uri)
 
@@ -104,8 +109,8 @@ def make_database(uri: str) -> None:
     MLflow makes them in some seventy steps and cannot go on from the middle. So they are made in a file beside, which
     one rename puts into its place: a kill leaves no database or a whole one. Only call this under the tracker's lock.
     """
-    path = Path(uri.removeprefix("sqlite:///"))
-    if _kind(uri) != "sqlite" or (path.exists() and path.stat().st_size):
+    path = database(uri)
+    if path is None or (path.exists() and path.stat().st_size):
         return
     for litter in path.parent.glob(f".{path.name}.*.tmp*"):
         litter.unlink()

@@ -47,14 +47,20 @@ class History:
         if not record.metrics:
             return []
         step, first = record.generation, self._curve("generation").get(record.generation)
-        points = []
-        for name, value in record.wanted().items():
+        wanted, points = record.wanted(), []
+        for name in self._ordered(wanted):
+            value = wanted[name]
             held = self._curve(name).get(step) if first else None
             if held is None and value is not None:
                 points.append(Point(name, step, first.timestamp if first else record.made_ms, value))
             elif held is not None and held.value != value:
                 points.append(Point(name, step, held.timestamp + 1, value))
         return points
+
+    def _ordered(self, names: Iterable[str]) -> list[str]:
+        """Return names in the order to log them in: MLflow compares runs by the metric that was there first."""
+        dated, *others = names
+        return [*others[:1], dated, *others[1:]] if not self._stored and not self._curves else [dated, *others]
 
     def missing_datasets(self, records: Iterable[GenerationRecord]) -> list[tuple[int, Dataset]]:
         """Return each dataset that is not an input of the run yet, with its generation."""

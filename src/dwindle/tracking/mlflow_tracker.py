@@ -5,11 +5,9 @@ Everything here can be told again, in any order and from any machine that has th
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,26 @@ from urllib.parse import quote
 
 from dwindle.data.workspace import held
 from dwindle.errors import BadInput, NotReachable
-from dwindle.tracking.address import absolute, imported, is_server, make_database, probe, reason, shown, ui_command
-from dwindle.tracking.history import History, Point
-from dwindle.tracking.records import Dataset, GenerationRecord, LineageRecord, Setting
-from dwindle.tracking.view import experiment_tags, page
+from dwindle.tracking.address import (
+    absolute,
+    database,
+    imported,
+    is_server,
+    make_database,
+    probe,
+    reason,
+    shown,
+    ui_command,
+)
+from dwindle.tracking.batches import log_datasets, log_parameters, log_points, log_tags, shortened, table_cell
+from dwindle.tracking.finding import found_runs, oldest_run
+from dwindle.tracking.history import History
+from dwindle.tracking.records import Comparison, Dataset, GenerationRecord, LineageRecord, Setting
+from dwindle.tracking.view import EACH, artifact_page, compare_page, experiment_tags, page
 
 __all__ = ["Dataset", "GenerationRecord", "LineageRecord", "Tracker", "ui_command"]
 
 LOCK = "mlflow"
-LONGEST_PARAMETER = 6000
-POINTS_A_BATCH = 1000
-DATASETS_A_BATCH = 500
-PARAMETERS_A_BATCH = 100
 
 
 class Tracker:
@@ -51,6 +57,7 @@ class Tracker:
         self._client: Any = None
         self._experiments: dict[str, str] = {}
         self._histories: dict[str, History] = {}
+        self._names: dict[str, str] = {}
 
     def preflight(self) -> None:
         """See that MLflow can be had, and make its tables where there are none.
@@ -85,8 +92,10 @@ class Tracker:
         """
 
         def marks(client: Any) -> dict[str, str]:
-            sweep = client.get_run(parent).info.run_name
-            return {"mlflow.parentRunId": parent, "dwindle.sweep": sweep, "dwindle.lineage": record.name}
+            if parent not in self._names:
+                self._names[parent] = client.get_run(parent).info.run_name
+            sweep = {"mlflow.parentRunId": parent, "dwindle.sweep": self._names[parent]}
+            return {**sweep, "dwindle.lineage": record.name, "dwindle.label": record.title}
 
         return self._run(experiment, "lineage", record, marks)
 
@@ -105,35 +114,66 @@ class Tracker:
             points = [point for record in records for point in history.missing_points(record)]
             datasets = history.missing_datasets(records)
             rewritten = [point for point in points if history.replaces(point)]
-            self._log_points(client, run, points, rewritten)
-            self._log_datasets(client, run, datasets)
+            log_points(client, run, points, rewritten)
+            log_datasets(client, run, datasets)
             history.settle(points, datasets)
             self._histories[run] = history
 
     def finish(self, run: str, status: str = "FINISHED", tags: Mapping[str, str] | None = None) -> None:
         """End a run: FINISHED, FAILED or KILLED."""
         with self._asked() as client:
-            self._log_tags(client, run, tags or {})
+            log_tags(client, run, tags or {})
             client.set_terminated(run, status)
         self._histories.pop(run, None)
 
     def tag(self, run: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run; one of the same name is replaced."""
         with self._asked() as client:
-            self._log_tags(client, run, tags)
+            log_tags(client, run, tags)
 
-    def offer_theory(self, experiment: str, measures: Iterable[str]) -> None:
-        """Have the page of an experiment draw the closed forms of these measures over what was measured."""
+    def offer(self, experiment: str, of: Comparison) -> None:
+        """Have the page of an experiment compare its lineages by what is worth comparing."""
         with self._asked() as client:
             with held(self.root, LOCK, wait=True):
                 home = self._experiment(client, experiment)
-            for key, value in experiment_tags(measures).items():
+            for key, value in experiment_tags(of, client.get_experiment(home).tags).items():
                 client.set_experiment_tag(home, key, value)
 
-    def page(self, experiment: str) -> str:
+    def page(self, experiment: str, view: str = EACH) -> str:
         """Return the address of the page that shows an experiment's lineages side by side, generation by generation."""
         with self._asked() as client, held(self.root, LOCK, wait=True):
-            return page(self.uri, self._experiment(client, experiment))
+            return page(self.uri, self._experiment(client, experiment), view)
+
+    def compare_page(self, experiment: str, runs: Sequence[str]) -> str:
+        """Return the address of the page that lays runs side by side; empty where they are too few or too many."""
+        with self._asked() as client, held(self.root, LOCK, wait=True):
+            return compare_page(self.uri, self._experiment(client, experiment), runs)
+
+    def artifact_page(self, experiment: str, run: str, path: str) -> str:
+        """Return the address of the page that shows an artifact of a run."""
+        with self._asked() as client, held(self.root, LOCK, wait=True):
+            return artifact_page(self.uri, self._experiment(client, experiment), run, path)
+
+    def known(self, experiment: str, kind: str = "lineage") -> dict[str, str]:
+        """Return the runs of a kind, `lineage` or `sweep`, by identity, whoever opened them; none is opened by this."""
+        runs = self._recorded(experiment, f"tags.`dwindle.kind` = '{kind}'")
+        return {run.data.tags["dwindle.identity"]: run.info.run_id for run in runs}
+
+    def end_abandoned(self, experiment: str) -> list[str]:
+        """End the runs that a kill has left running, and return the names of their lineages.
+
+        A lineage that grows holds its lock, so one that is free is not growing. Locks are those of this workspace: a
+        server, or a database of several machines, has runs of which they say nothing, and is left alone.
+        """
+        if database(self.uri) is None:
+            return []
+        running = self._recorded(experiment, "tags.`dwindle.kind` = 'lineage' and attributes.status = 'RUNNING'")
+        ended = {run.info.run_id: str(run.data.tags["dwindle.lineage"]) for run in running}
+        ended = {run: name for run, name in ended.items() if not self._grows(name)}
+        with self._asked() as client:
+            for run in ended:
+                client.set_terminated(run, "KILLED")
+        return list(ended.values())
 
     def artifact(self, run: str, path: Path, folder: str = "") -> None:
         """Keep a file, or all files of a folder, with a run; one of the same name is replaced."""
@@ -149,7 +189,7 @@ class Tracker:
             columns: name of the column to its cells, top to bottom.
             file: name of the artifact, ending in `.json`.
         """
-        rows = [[_cell(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
+        rows = [[table_cell(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
         with self._asked() as client:
             client.log_dict(run, {"columns": list(columns), "data": rows}, file)
             listed = json.loads(client.get_run(run).data.tags.get("mlflow.loggedArtifacts", "[]"))
@@ -191,9 +231,9 @@ class Tracker:
         with self._asked() as client:
             with held(self.root, LOCK, wait=True):
                 home = self._experiment(client, experiment)
-                run = self._found(client, home, ours)
+                run = oldest_run(client, home, ours)
                 if run is None:
-                    run = client.create_run(home, run_name=record.name, tags={**record.tags, **ours, **marks(client)})
+                    run = client.create_run(home, run_name=record.title, tags={**record.tags, **ours, **marks(client)})
             self._complete(client, run, record)
             self._histories[run.info.run_id] = History(client, run)
             return str(run.info.run_id)
@@ -215,81 +255,41 @@ class Tracker:
         place = None if is_server(self.uri) else (self.root / "mlartifacts" / quote(name, safe="")).as_uri()
         return str(client.create_experiment(name, artifact_location=place, tags=experiment_tags()))
 
-    def _found(self, client: Any, home: str, ours: Mapping[str, str]) -> Any:
-        """Return the run with these tags, or None; the oldest if another machine has made a second one."""
-        question = " and ".join(f"tags.`{key}` = '{value}'" for key, value in ours.items())
-        runs = client.search_runs([home], question, order_by=["attributes.start_time ASC", "attributes.run_id ASC"])
-        for twin in runs[1:]:
-            client.set_tag(twin.info.run_id, "dwindle.superseded", runs[0].info.run_id)
-        return runs[0] if runs else None
+    def _recorded(self, experiment: str, question: str) -> list[Any]:
+        """Return the runs of an experiment that a question finds; where there is no database yet, none is made."""
+        path = database(self.uri)
+        if path is not None and not path.exists():
+            return []
+        with self._asked() as client:
+            home = client.get_experiment_by_name(experiment)
+            return found_runs(client, home.experiment_id, question) if home is not None else []
+
+    def _grows(self, name: str) -> bool:
+        """Say whether some process of this workspace is growing a lineage."""
+        try:
+            with held(self.root, f"lineage-{name}"):
+                return False
+        except NotReachable:
+            return True
 
     def _complete(self, client: Any, run: Any, record: LineageRecord) -> None:
-        """Give a run the parameters and tags that a kill may have kept from it, and have it running."""
+        """Give a run the name, the parameters and the tags that it lacks, and have it running.
+
+        A name or a colour that somebody has given it on MLflow's pages stays.
+        """
         identifier, known = run.info.run_id, run.data
-        texts = {key: str(value) for key, value in record.parameters.items()}
-        short = {key: _shortened(text) for key, text in texts.items()}
-        for key in short.keys() & known.params.keys():
-            if known.params[key] != short[key]:
-                raise BadInput(f"run {record.name} has {key} = {known.params[key]}, not {short[key]}; grow it as new")
-        for key in short.keys() - known.params.keys():
-            if short[key] != texts[key]:
-                client.log_text(identifier, texts[key], f"parameters/{key}.txt")
-        self._log_parameters(client, identifier, {key: short[key] for key in short if key not in known.params})
-        self._log_tags(client, identifier, {key: v for key, v in record.tags.items() if known.tags.get(key) != v})
+        for key in record.parameters.keys() & known.params.keys():
+            held_one, wanted = known.params[key], shortened(record.parameters[key])
+            if held_one != wanted:
+                raise BadInput(f"run {record.name} has {key} = {held_one}, not {wanted}; grow it as new")
+        missing = {key: v for key, v in {**record.derived, **record.parameters}.items() if key not in known.params}
+        log_parameters(client, identifier, missing)
+        tags = dict(record.tags)
+        if known.tags.get("dwindle.label", record.name) == run.info.run_name != record.title:
+            client.update_run(identifier, name=record.title)
+            tags["dwindle.label"] = record.title
+        if record.colour and known.tags.get("mlflow.runColor") == known.tags.get("dwindle.colour"):
+            tags |= {"mlflow.runColor": record.colour, "dwindle.colour": record.colour}
+        log_tags(client, identifier, {key: value for key, value in tags.items() if known.tags.get(key) != value})
         if run.info.status != "RUNNING":
             client.update_run(identifier, status="RUNNING")
-
-    def _log_points(self, client: Any, run: str, points: Sequence[Point], rewritten: Sequence[Point]) -> None:
-        from mlflow.entities import Metric, RunTag
-
-        metrics = [Metric(p.name, math.nan if p.value is None else p.value, p.timestamp, p.step) for p in points]
-        steps = sorted({point.step for point in rewritten})
-        told = f"{len(rewritten)} values, generations {steps[0]} to {steps[-1]}" if steps else ""
-        tags = [RunTag("dwindle.rewritten", told)] if told else []
-        for first in range(0, len(metrics), POINTS_A_BATCH):
-            client.log_batch(run, metrics=metrics[first : first + POINTS_A_BATCH], tags=tags, synchronous=True)
-
-    def _log_datasets(self, client: Any, run: str, datasets: Sequence[tuple[int, Dataset]]) -> None:
-        from mlflow.exceptions import MlflowException
-
-        inputs = [_dataset_input(step, dataset) for step, dataset in datasets]
-        for first in range(0, len(inputs), DATASETS_A_BATCH):
-            batch = inputs[first : first + DATASETS_A_BATCH]
-            try:
-                client.log_inputs(run, batch)
-            except MlflowException as error:
-                if "unique" not in str(error).lower():
-                    raise
-                client.log_inputs(run, batch)  # another lineage made the same dataset known in between
-
-    def _log_parameters(self, client: Any, run: str, parameters: Mapping[str, str]) -> None:
-        from mlflow.entities import Param
-
-        params = [Param(key, value) for key, value in parameters.items()]
-        for first in range(0, len(params), PARAMETERS_A_BATCH):
-            client.log_batch(run, params=params[first : first + PARAMETERS_A_BATCH], synchronous=True)
-
-    def _log_tags(self, client: Any, run: str, tags: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
-        if tags:
-            client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
-
-
-def _dataset_input(step: int, dataset: Dataset) -> Any:
-    from mlflow.entities import Dataset as MlflowDataset
-    from mlflow.entities import DatasetInput, InputTag
-
-    source = json.dumps({"path": dataset.path, "md5": dataset.digest})
-    profile = json.dumps({"num_rows": dataset.rows})  # MLflow's word, its pages look for it
-    entity = MlflowDataset(dataset.name, dataset.digest, "dvc", source, profile=profile)
-    return DatasetInput(entity, [InputTag("mlflow.data.context", "training"), InputTag("generation", str(step))])
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_PARAMETER else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _cell(value: Any) -> Any:
-    plain = value.item() if hasattr(value, "item") else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain

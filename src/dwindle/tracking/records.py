@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Dataset", "GenerationRecord", "LineageRecord", "Setting"]
+__all__ = ["Comparison", "Dataset", "GenerationRecord", "LineageRecord", "Setting"]
 
 Setting = str | float | int
 
@@ -16,16 +16,54 @@ class LineageRecord:
     """What identifies and describes the run of a lineage.
 
     Args:
-        name: name of the run.
+        name: name of the lineage.
         identity: digest that a resumed run is found by: sweep, lineage and recipe.
         parameters: the recipe, flat and short.
         tags: family, regime, synthetic ratio, preset and the like.
+        label: what the run is called; empty: by the name.
+        derived: parameters that only spell out the others. A run that has other ones keeps them.
+        colour: `#D55E00`, of its lines; empty: as MLflow likes.
     """
 
     name: str
     identity: str
     parameters: Mapping[str, Setting] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+    derived: Mapping[str, Setting] = field(default_factory=dict)
+    colour: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the run is called."""
+        return self.label or self.name
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the pages of an experiment compare its lineages by.
+
+    Args:
+        measures: the main measures, the most telling one first.
+        theory: the measures that theory speaks of.
+        logarithmic: of both, those that are read on a log scale.
+        lineages: how many there are.
+        parameters: the parameters in which lineages differ.
+        axes: of these, the ones that a chart has an axis for: every lineage has them, and no two say the same.
+        numbers: of those, the ones that are numbers.
+        settings: what lineages that differ in their seed only are tagged with, as `settings`; empty if there are none.
+        verdicts: tags that hold verdicts.
+    """
+
+    measures: tuple[str, ...] = ()
+    theory: tuple[str, ...] = ()
+    logarithmic: frozenset[str] = frozenset()
+    lineages: int = 0
+    parameters: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""Finding runs again: one by its tags, or all that answer a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["found_runs", "oldest_run"]
+
+_AGE = ("attributes.start_time", "attributes.run_id")
+_RUNS_A_PAGE = 1000
+
+
+def oldest_run(client: Any, home: str, tags: Mapping[str, str]) -> Any:
+    """Return the run with these tags, or None; the oldest if another machine has made a second one.
+
+    A second one is tagged with the run that is continued in its place.
+    """
+    question = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    runs = client.search_runs([home], question, order_by=[f"{key} ASC" for key in _AGE])
+    for twin in runs[1:]:
+        client.set_tag(twin.info.run_id, "dwindle.superseded", runs[0].info.run_id)
+    return runs[0] if runs else None
+
+
+def found_runs(client: Any, home: str, question: str) -> list[Any]:
+    """Return all runs of an experiment that a question finds, the youngest first."""
+    runs: list[Any] = []
+    token: str | None = None
+    while token != "":
+        order = [f"{key} DESC" for key in _AGE]
+        found = client.search_runs([home], question, max_results=_RUNS_A_PAGE, order_by=order, page_token=token)
+        runs += found
+        token = found.token or ""
+    return runs
