@@ -15,8 +15,9 @@ demo: setup
 reproduce: setup
 	python -m flows.reproduce --all
 
+# Two at a time: many tests wait for servers and worker processes. Tests of one file stay together, in its order.
 test: setup
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 check: setup
 	ruff format --check .
