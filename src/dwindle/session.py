@@ -282,4 +282,5 @@ class Session:
         """
         wrong = [name for name in self.ended if self._broke(name) or len(self.names) == 1]
         if wrong:
-            raise StageFailed("\n".join(f"{name}: {self.ended[name]}" for name in wrong))
+            kind = StageFailed if any(map(self._broke, wrong)) else Starved
+            raise kind("\n".join(f"{name}: {self.ended[name]}" for name in wrong))

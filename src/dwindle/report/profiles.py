@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from dwindle.config.arms import ARMS, control_of, controls
 from dwindle.plan import Plan
@@ -84,13 +85,18 @@ def profile_in(plan: Plan, gathered: Gathered, lineage: str) -> Profile:
 
 def _sizes(plan: Plan, gathered: Gathered, lineage: str) -> dict[float, Trajectories]:
     """Return the trajectories of the lineages that differ from this one in their budget only, by budget."""
-    same = {key: value for key, value in plan.recipe(lineage).settings.items() if key != "budget"}
+    recipes = plan.recipes  # as plain data: many lineages are each compared with all others
+    same = _but_budget(recipes[lineage])
     alike: dict[float, Trajectories] = {
-        float(plan.recipe(name).budget): _of(plan, gathered, name)
-        for name in plan.recipes
-        if {key: value for key, value in plan.recipe(name).settings.items() if key != "budget"} == same
+        float(recipe["budget"]): _of(plan, gathered, name)
+        for name, recipe in recipes.items()
+        if _but_budget(recipe) == same
     }
     return alike if len(alike) > 1 else {}
+
+
+def _but_budget(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in recipe.items() if key != "budget"}
 
 
 def profile_tags(profile: Profile) -> dict[str, str]:
