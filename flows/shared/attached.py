@@ -1,0 +1,57 @@
+"""Runs a server that ends when the process that started it ends, by whatever signal.
+
+Usage: python -m flows.shared.attached COMMAND..., with a pipe as standard input; closing the pipe ends the command.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import psutil
+
+__all__ = ["start"]
+
+GRACE = 10
+"""How long a server may take to end by itself, seconds."""
+
+
+def start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a server that lives no longer than this process; close its `stdin` to end it."""
+    attached = [sys.executable, "-m", "flows.shared.attached", *command]
+    return subprocess.Popen(attached, env=dict(environment), stdin=subprocess.PIPE)
+
+
+def main(command: Sequence[str]) -> int:
+    """Run a command until it ends or standard input is closed; return its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # the pipe says when to end; the server starts with the default
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    while server.poll() is None and not select.select([sys.stdin], [], [], 0.5)[0]:
+        pass
+    _end(server)
+    return server.wait()
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End a server and all that it started."""
+    family = []
+    with suppress(psutil.Error):
+        process = psutil.Process(server.pid)
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+    _, left = psutil.wait_procs(family, timeout=GRACE)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
