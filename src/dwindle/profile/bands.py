@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -129,6 +130,7 @@ def _spread(points: FloatArray) -> _Spread:
     return _Spread(generations, chains, generations * float(means.var(ddof=1)), within)
 
 
+@lru_cache(maxsize=256)  # lineages of one control, or of one generation 0, share it
 def _reach(spread: _Spread, chains: int, watched: int, *, alpha: float, persistence: int, seed: Seed) -> float:
     """Return how far the mean of `chains` chains strays from the control's with chance `alpha`, in `watched` ones."""
     error = math.sqrt(spread.one / chains + spread.centre)
