@@ -130,7 +130,7 @@ def test_it_applies_where_nothing_else_is_at_work(change):
         {"regime": AccumulateSubsample()},
         {"regime": Blend()},
         {"sampler": Sampler(variance_factor=0.9)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ],
     ids=repr,
 )
