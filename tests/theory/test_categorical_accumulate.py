@@ -80,6 +80,6 @@ def test_it_applies_to_the_accumulating_recipe_alone():
         {"family": Categorical(symbols=30, smoothing=0.1)},
         {"source": Truth()},
         {"sampler": Sampler(temperature=0.9)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ):
         assert not theory.applies(recipe(**change))

@@ -99,6 +99,6 @@ def test_it_applies_to_unsmoothed_symbols_of_known_probability_alone():
         {"source": Truth()},
         {"regime": Accumulate()},
         {"sampler": Sampler(temperature=0.9)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ):
         assert not theory.applies(recipe(**change))

@@ -76,7 +76,7 @@ def test_it_applies_to_mixtures_and_to_any_spread(change):
         {"regime": Mixture(synthetic_ratio=1.0)},
         {"regime": Accumulate()},
         {"regime": Fresh(), "source": Digits()},
-        {"regime": Fresh(), "curators": (object(),)},
+        {"regime": Fresh(), "curators": ("a curator",)},
         {"regime": Fresh(), "sampler": Sampler(flip=0.1)},
         {"regime": Fresh(), "sampler": Sampler(top_p=0.9), "budget": 1},
     ],

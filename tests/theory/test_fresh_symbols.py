@@ -119,6 +119,6 @@ def test_it_applies_to_mixed_regimes_alone():
         {"regime": Fresh(1.0)},
         {"sampler": replace(Sampler(), temperature=0.9)},
         {"family": Categorical(symbols=20, smoothing=0.1)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ):
         assert not theory.applies(recipe(**change))

@@ -126,6 +126,6 @@ def test_it_applies_to_the_accumulating_recipe_alone():
         {"regime": Replace()},
         {"regime": AccumulateSubsample()},
         {"sampler": Sampler(variance_factor=0.9)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ):
         assert not theory.applies(recipe(**change))

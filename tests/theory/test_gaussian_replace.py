@@ -184,7 +184,7 @@ def test_it_applies_where_nothing_else_is_at_work(change):
         {"regime": Fresh()},
         {"sampler": Sampler(variance_factor=0.9)},
         {"sampler": Sampler(oversample=2.0)},
-        {"curators": (KeepAll(), object())},
+        {"curators": (KeepAll(), "a curator")},
     ],
     ids=repr,
 )

@@ -57,5 +57,5 @@ def test_it_applies_to_accumulate_subsample_at_any_spread():
         assert theory.applies(grower)
         assert {"variance", "mean_error"} <= set(expected(grower, 3))
     assert not theory.applies(recipe(regime=Accumulate()))
-    assert not theory.applies(recipe(regime=AccumulateSubsample(), curators=(object(),)))
+    assert not theory.applies(recipe(regime=AccumulateSubsample(), curators=("a curator",)))
     assert not theory.applies(recipe(regime=AccumulateSubsample(), sampler=Sampler(temperature=0.9)))

@@ -116,7 +116,7 @@ def test_it_applies_to_unpenalised_regression_of_known_noise_alone():
         {"regime": AccumulateSubsample()},
         {"sampler": Sampler(variance_factor=0.9)},
         {"sampler": Sampler(prompts="anchor", oversample=2.0)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
         {"budget": 6},
     ):
         assert not theory.applies(recipe(**change))

@@ -94,6 +94,6 @@ def test_it_applies_to_a_mixture_with_enough_components_on_the_grid_that_replace
         {"source": Truth(dimensions=2)},
         {"regime": Accumulate()},
         {"sampler": Sampler(variance_factor=0.9)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ):
         assert not theory.applies(recipe(**change))

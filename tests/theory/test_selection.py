@@ -76,7 +76,7 @@ def test_it_applies_to_one_known_curator_that_selects():
         {"curators": ()},
         {"curators": (BestOf(), BestOf())},
         {"curators": (BestOf(reward="nearness"),)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
         {"curators": (BestOf(),), "regime": Accumulate()},
         {"curators": (BestOf(),), "sampler": Sampler(variance_factor=0.9)},
         {"curators": (BestOf(),), "source": Truth(dimensions=2)},

@@ -97,6 +97,6 @@ def test_it_applies_to_unsmoothed_symbols_that_replace_alone():
         {"source": Truth()},
         {"regime": Accumulate()},
         {"sampler": Sampler(temperature=0.9)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
     ):
         assert not theory.applies(recipe(**change))

@@ -158,7 +158,7 @@ def test_it_applies_to_drawn_labels_and_many_rows_alone():
         {"source": Linear()},
         {"regime": Blend()},
         {"sampler": Sampler(flip=0.1)},
-        {"curators": (object(),)},
+        {"curators": ("a curator",)},
         {"budget": 50},
     ):
         assert not theory.applies(recipe(**change))

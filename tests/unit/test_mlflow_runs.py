@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,23 @@ def test_runs_are_found_by_identity_and_left_as_they_are(root, tracker, tmp_path
 def test_a_server_or_a_shared_database_keeps_runs_whose_locks_are_elsewhere(tmp_path):
     for uri in ("http://127.0.0.1:9", "postgresql://127.0.0.1:9/x"):
         assert Tracker(uri, tmp_path).end_abandoned("study") == []
+
+
+def test_workspaces_that_open_a_sweep_at_the_same_moment_come_to_share_its_run(tmp_path):
+    """Each workspace has locks of its own, as each machine has."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    roots = [tmp_path / f"machine{place}" for place in range(4)]
+    for root in roots:
+        root.mkdir()
+    Tracker(uri, roots[0]).preflight()
+    trackers, barrier = [Tracker(uri, root) for root in roots], threading.Barrier(4)
+
+    def opened(tracker):
+        barrier.wait()
+        return tracker.sweep("together", "together", "the-same", {}, {})
+
+    with ThreadPoolExecutor(4) as threads:
+        first = set(threads.map(opened, trackers))
+        again = set(threads.map(opened, trackers))
+    assert len(again) == 1
+    assert again <= first

@@ -1,11 +1,11 @@
-"""Finding runs again: one by its tags, or all that answer a question."""
+"""Finding runs again: one by its tags, or all that answer a question; and what another machine has made first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["found_runs", "oldest_run"]
+__all__ = ["found_runs", "new_experiment", "oldest_run"]
 
 _AGE = ("attributes.start_time", "attributes.run_id")
 _RUNS_A_PAGE = 1000
@@ -33,3 +33,22 @@ def found_runs(client: Any, home: str, question: str) -> list[Any]:
         runs += found
         token = found.token or ""
     return runs
+
+
+def new_experiment(client: Any, name: str, place: str | None, tags: Mapping[str, str]) -> str:
+    """Create an experiment and return its id, or that of the one that another machine has created in between.
+
+    Args:
+        client: MLflow's client.
+        name: its name.
+        place: where its artifacts go; None where the server likes.
+        tags: its tags.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name, artifact_location=place, tags=dict(tags)))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return str(client.get_experiment_by_name(name).experiment_id)

@@ -27,7 +27,7 @@ from dwindle.tracking.address import (
     ui_command,
 )
 from dwindle.tracking.batches import log_datasets, log_parameters, log_points, log_tags, shortened, table_cell
-from dwindle.tracking.finding import found_runs, oldest_run
+from dwindle.tracking.finding import found_runs, new_experiment, oldest_run
 from dwindle.tracking.history import History
 from dwindle.tracking.records import Comparison, Dataset, GenerationRecord, LineageRecord, Setting
 from dwindle.tracking.view import EACH, artifact_page, compare_page, experiment_tags, page
@@ -233,7 +233,8 @@ class Tracker:
                 home = self._experiment(client, experiment)
                 run = oldest_run(client, home, ours)
                 if run is None:
-                    run = client.create_run(home, run_name=record.title, tags={**record.tags, **ours, **marks(client)})
+                    client.create_run(home, run_name=record.title, tags={**record.tags, **ours, **marks(client)})
+                    run = oldest_run(client, home, ours)  # another machine, with locks of its own, may have been first
             self._complete(client, run, record)
             self._histories[run.info.run_id] = History(client, run)
             return str(run.info.run_id)
@@ -253,7 +254,7 @@ class Tracker:
     def _new_experiment(self, client: Any, name: str) -> str:
         """Create an experiment; a database keeps its artifacts in the workspace, a server where it likes."""
         place = None if is_server(self.uri) else (self.root / "mlartifacts" / quote(name, safe="")).as_uri()
-        return str(client.create_experiment(name, artifact_location=place, tags=experiment_tags()))
+        return new_experiment(client, name, place, experiment_tags())
 
     def _recorded(self, experiment: str, question: str) -> list[Any]:
         """Return the runs of an experiment that a question finds; where there is no database yet, none is made."""
