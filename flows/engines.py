@@ -13,7 +13,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from dwindle.config.sweep import Engine
 from dwindle.errors import DwindleError, NotReachable
@@ -105,6 +107,13 @@ async def _given_on(session: Session, growing: Growing, work: Work) -> None:
     raise NotReachable(f"{told} {retries + 1} times; nothing is lost, run the same command again") from lost
 
 
+def _server() -> str:
+    """Return the address of the server that this flow run tells its states, an embedded one too."""
+    context = FlowRunContext.get()
+    assert context is not None
+    return str(context.client.api_url).rstrip("/")
+
+
 def _cluster(engine: Engine) -> AbstractContextManager[Callable[..., Any]]:
     return ray_cluster(engine) if engine.name == "ray" else dask_cluster(engine)
 
@@ -112,5 +121,8 @@ def _cluster(engine: Engine) -> AbstractContextManager[Callable[..., Any]]:
 async def _submitted(session: Session, name: str, submit: Callable[..., Any], threads: ThreadPoolExecutor) -> None:
     engine = session.sweep.engine
     device = "" if not engine.gpus else "cuda,cpu" if engine.cpu_fallback else "cuda"
-    future = submit(grow, {"root": str(session.root), "name": name, "exchange": engine.exchange, "device": device})
+    parameters = {"root": str(session.root), "name": name, "exchange": engine.exchange, "device": device}
+    # Without the address each worker of the cluster would start an embedded server of its own.
+    with temporary_settings(updates={PREFECT_API_URL: _server()}):
+        future = submit(grow, parameters)
     await asyncio.get_running_loop().run_in_executor(threads, future.result)
