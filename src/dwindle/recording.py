@@ -61,6 +61,7 @@ class Recorder:
         self._leading: tuple[str, ...] = ()
         self._settings = settings_of(sweep) if tracking else {}
         self._entered: dict[str, int] = {}
+        self._colours = colours(list(sweep.lineages))  # those of the sweep's pictures
         self._theory: dict[str, Mapping[str, Curve]] = {}
         self._hashes: dict[str, str] = recorded_hashes(sweep.root) if self._store is not None else {}
 
@@ -152,7 +153,7 @@ class Recorder:
                 _tags(recipe) | ({SETTINGS: self._settings[name]} if self._settings else {}),
                 run_label(lineage),
                 derived_parameters(lineage),
-                colours(list(self.sweep.lineages))[name],  # those of the sweep's pictures
+                self._colours[name],
             )
             self._runs[name] = self._tracker.lineage(self.sweep.name, self._parent, record)
         return self._runs[name]

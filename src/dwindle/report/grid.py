@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,7 +21,10 @@ from dwindle.stages.job import read_rows
 
 __all__ = ["Sheet", "draw_grid", "ladder", "sheets_of"]
 
+_Item = TypeVar("_Item")
+
 _ROWS = 8
+_LINEAGES = 24
 _IMAGES = 12
 _POINTS = 400
 
@@ -56,7 +60,7 @@ def draw_grid(
     Args:
         root: the workspace.
         plan: its plan.
-        lineages: whose rows; None: those of all lineages.
+        lineages: whose rows; None: those of all lineages, or of 24 spread evenly over them where there are more.
         target: the picture's file; None: `plots/<sweep>/samples.png`.
         palette: the colour of each lineage; None: by its place in the plan.
 
@@ -68,6 +72,7 @@ def draw_grid(
         DataDamaged: if rows are not what their manifest says.
     """
     shown = list(plan.recipes if lineages is None else lineages)
+    shown = _spread(shown, _LINEAGES)
     recipes = [plan.recipe(lineage) for lineage in shown]
     if any(recipe.source.kind != "vectors" for recipe in recipes):
         return None
@@ -139,7 +144,11 @@ def ladder(last: int) -> list[int]:
     """Return the generations to show: 0, 1, 2, 5, 10, 20, 50, ... and the last one, eight at most."""
     steps = [0, *(digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5))]
     shown = sorted({step for step in steps if step < last} | {0, last})
-    if len(shown) <= _ROWS:
-        return shown
-    places = [round(place * (len(shown) - 1) / (_ROWS - 1)) for place in range(_ROWS)]
-    return [shown[place] for place in places]
+    return _spread(shown, _ROWS)
+
+
+def _spread(items: list[_Item], most: int) -> list[_Item]:
+    """Return the items, or `most` of them at even distances, the first and the last among them."""
+    if len(items) <= most:
+        return items
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

@@ -26,7 +26,7 @@ from typing import Any
 from dwindle.data.workspace import held, publish_text
 from dwindle.errors import BadInput, DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
-from dwindle.versioning.lock_file import LOCK, read_lock_file, recorded_hashes, spell
+from dwindle.versioning.lock_file import LOCK, LockFile, read_lock_file, recorded_hashes, spell
 from dwindle.versioning.pipeline import PIPELINE, Pipeline, Stage
 
 __all__ = ["DvcStore", "recorded_hashes", "why_off"]
@@ -59,6 +59,8 @@ class DvcStore:
         self.root = root.resolve()
         self._repo: Any = None
         self._pipeline: Pipeline | None = None
+        self._lock: LockFile | None = None
+        self._stood: tuple[int, ...] | None = None
 
     def commit(self, stages: Sequence[str]) -> dict[str, str]:
         """Record finished stages: their outputs in DVC's cache, their hashes in dvc.lock.
@@ -115,10 +117,22 @@ class DvcStore:
     def _write_lock(self, blocks: Mapping[str, str], order: Sequence[str]) -> None:
         for litter in self.root.glob(f".{LOCK}.*.tmp"):
             litter.unlink(missing_ok=True)
-        lock = read_lock_file(self.root / LOCK)
-        if any(lock.blocks.get(name) != block for name, block in blocks.items()):
+        if self._lock is None or self._standing() != self._stood:
+            self._lock = read_lock_file(self.root / LOCK)
+        if any(self._lock.blocks.get(name) != block for name, block in blocks.items()):
+            lock, self._lock = self._lock, None  # read again if the write fails
             lock.blocks.update(blocks)
             publish_text(self.root / LOCK, lock.text(order))
+            self._lock = lock
+        self._stood = self._standing()
+
+    def _standing(self) -> tuple[int, ...] | None:
+        """Return by what it is seen that dvc.lock is still the file that this store has read or written."""
+        try:
+            status = (self.root / LOCK).stat()
+        except FileNotFoundError:
+            return None
+        return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
     def _record_by_command(self, stages: Sequence[str]) -> dict[str, str]:
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "commit", "--force", "--no-relink", *stages]
