@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from dwindle.config.sweep import Engine
 from dwindle.errors import BadInput, NotReachable
@@ -17,6 +19,9 @@ __all__ = ["dask_cluster", "ray_cluster"]
 
 Submit = Callable[[Any, dict[str, Any]], Any]
 """Hand a task with its parameters to the cluster; returns Prefect's future."""
+
+PATIENCE = 10
+"""Seconds that a cluster may take to answer."""
 
 STORE = 80 * 2**20
 """Bytes of a Ray node's object store: only names and counts pass through it. Ray's own default is 30 % of memory."""
@@ -95,6 +100,7 @@ def dask_cluster(engine: Engine) -> Iterator[Submit]:
 @contextmanager
 def _reached(engine: Engine, kind: str, runner: Any) -> Iterator[Any]:
     try:
+        _probe(engine.address)
         entered = runner.__enter__()
     except (OSError, RuntimeError, TimeoutError, ConnectionError) as error:
         where = engine.address or "this machine"
@@ -103,6 +109,17 @@ def _reached(engine: Engine, kind: str, runner: Any) -> Iterator[Any]:
         yield entered
     finally:
         runner.__exit__(None, None, None)
+
+
+def _probe(address: str) -> None:
+    """See within seconds that somebody listens: Ray tries for minutes, Dask's runner for each lineage anew.
+
+    Raises:
+        OSError: if nobody does.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE).close()
 
 
 def _imported(package: str, engine: str) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -83,8 +84,19 @@ def _run(flow: Callable[..., Coroutine[Any, Any, None]], picks_lineage: bool) ->
     if is_grown(sweep, name):
         grow_sweep(sweep, name)  # there is nothing to schedule: the table in seconds, without Prefect
         return
+    _without_tracebacks()
     with reaped():
         asyncio.run(flow(params=params, overrides=overrides, **({"name": name} if picks_lineage else {})))
+
+
+def _without_tracebacks() -> None:
+    """Have Prefect's log at the terminal leave out the tracebacks of what ends in one message of our own."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], DwindleError)
+
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(is_news)
 
 
 @contextmanager

@@ -105,11 +105,11 @@ def test_generation_0_is_made_once_and_shared(long_run):
         assert len({(model / file).stat().st_ino for model in models}) == 1
 
 
-def test_a_cluster_that_does_not_answer_is_named(new_project):
+@pytest.mark.parametrize(("engine", "address"), [("dask", "tcp://127.0.0.1:9"), ("ray", "127.0.0.1:9")])
+def test_a_cluster_that_does_not_answer_is_named(new_project, engine, address):
     project = new_project()
-    done = project.run(
-        *(sys.executable, "-m", "flows.sweep", "engine=dask", "engine.address=tcp://127.0.0.1:9"), check=False
-    )
+    flow = (sys.executable, "-m", "flows.sweep", f"engine={engine}", f"engine.address={address}")
+    done = project.run(*flow, check=False)
     assert done.returncode == 3, done.stderr
-    assert "engine.address = tcp://127.0.0.1:9" in done.stderr
+    assert f"engine.address = {address}" in done.stderr
     assert "Traceback" not in done.stderr
