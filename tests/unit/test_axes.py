@@ -15,35 +15,9 @@ from dwindle.config.sweep import Lineage, Point, load_sweep
 from dwindle.errors import BadInput
 from dwindle.plan import unroll
 from dwindle.regimes import Blend, Fresh, Replace
-
-PARAMS = """\
-sweep: grid
-generations: 2
-chains: 2
-budget: 60
-source: {name: gaussian, dimensions: 2, held_out: 20}
-family: {name: gaussian_mixture, components: 2, iterations: 5}
-regime: blend
-metrics: [moments]
-"""
-NAMED = "lineages:\n  replace: {regime: replace}\n  fresh: {regime: {name: fresh, synthetic_ratio: 0.9}}\n"
-RATIO = "  ratio: {regime.synthetic_ratio: [0.0, 0.5, 0.9, 1.0]}\n"
-ROWS = "  rows: {budget: {small: 50, large: 400}}\n"
-BIAS = "  bias: {sampler.variance_factor: [1.0, 0.8], curators: [[keep_all], [deduplicate]]}\n"
-LAW = "  law: {regime: {replace: replace, tenth: {name: fresh, synthetic_ratio: 0.9}}}\n"
-SEED = "  seed: {seed: [0, 1, 2]}\n"
+from tests.unit.gridded_sweep import BIAS, LAW, NAMED, PARAMS, RATIO, ROWS, SEED
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture
-def loaded(tmp_path):
-    def load(more, *overrides):
-        (tmp_path / "params.yaml").write_text(PARAMS + more)
-        return load_sweep(tmp_path / "params.yaml", overrides)
-
-    return load
-
 
 # ------------------------------------------------------------------------------------------- what is grown
 

@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 
 from dwindle.config.sweep import load_sweep
 from dwindle.errors import BadInput
+from tests.unit.gridded_sweep import PARAMS
 
-PARAMS = """\
-sweep: grid
-generations: 2
-chains: 2
-budget: 60
-source: {name: gaussian, dimensions: 2, held_out: 20}
-family: {name: gaussian_mixture, components: 2, iterations: 5}
-regime: blend
-metrics: [moments]
-"""
 NAMED = "lineages: {replace: {regime: replace}, fresh: {regime: fresh}}\n"
 VALUES = "a list of values, or a mapping of labels to values"
 

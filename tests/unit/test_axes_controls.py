@@ -2,38 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dwindle.config.arms import control_of, controls
-from dwindle.config.sweep import load_sweep
 from dwindle.plan import unroll
 from dwindle.regimes import Fresh
-
-PARAMS = """\
-sweep: grid
-generations: 2
-chains: 2
-budget: 60
-source: {name: gaussian, dimensions: 2, held_out: 20}
-family: {name: gaussian_mixture, components: 2, iterations: 5}
-regime: blend
-metrics: [moments]
-"""
-NAMED = "lineages:\n  replace: {regime: replace}\n  fresh: {regime: {name: fresh, synthetic_ratio: 0.9}}\n"
-RATIO = "  ratio: {regime.synthetic_ratio: [0.0, 0.5, 0.9, 1.0]}\n"
-ROWS = "  rows: {budget: {small: 50, large: 400}}\n"
-BIAS = "  bias: {sampler.variance_factor: [1.0, 0.8], curators: [[keep_all], [deduplicate]]}\n"
-LAW = "  law: {regime: {replace: replace, tenth: {name: fresh, synthetic_ratio: 0.9}}}\n"
-SEED = "  seed: {seed: [0, 1, 2]}\n"
-
-
-@pytest.fixture
-def loaded(tmp_path):
-    def load(more, *overrides):
-        (tmp_path / "params.yaml").write_text(PARAMS + more)
-        return load_sweep(tmp_path / "params.yaml", overrides)
-
-    return load
+from tests.unit.gridded_sweep import BIAS, LAW, NAMED, RATIO, ROWS, SEED
 
 
 def test_one_control_serves_all_points_that_differ_in_what_it_judges(loaded):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from dwindle.cli import main
 from dwindle.seeds import Seed
 from dwindle.sufficient import simulate
 from tests.unit.made_sweep import around, planned, publish
@@ -32,27 +29,6 @@ MADE = {
     "replace": {t: {"frechet": around(0.1 * (t + 1), 0.01)} for t in range(9)},
     "accumulate": {t: {"frechet": around(0.1, 0.01)} for t in range(9)},
 }
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def dwindle(monkeypatch, capsys):
-    """Run the command as the shell would, in this process; anything but a clean exit is a defect."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dwindle", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return Ended(ended.value.code or 0, told.out, told.err)
-
-    return run
 
 
 @pytest.fixture

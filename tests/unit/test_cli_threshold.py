@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
-from dwindle.cli import main
 from dwindle.errors import BadInput
 from dwindle.report.canvas import styled
 from dwindle.report.ratio_findings import Asked, findings
@@ -33,27 +29,6 @@ FRESH = {f"fresh-{round(100 * r)}": (f"{{name: fresh, synthetic_ratio: {r}}}", 1
 BLEND = {f"blend-{round(100 * r)}": (f"{{name: blend, synthetic_ratio: {r}}}", 2 / (1 - r)) for r in (0.3, 0.6)}
 REPLACE = {"replace": ("replace", 20.0)}
 CONTROL = {"control": ("", 1.0)}
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def dwindle(monkeypatch, capsys):
-    """Run the command as the shell would, in this process; anything but a clean exit is a defect."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dwindle", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return Ended(ended.value.code or 0, told.out, told.err)
-
-    return run
 
 
 def swept(root, lineages, *, more="", own=None, generations=9):
