@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from tests.shared_state.postgres import cluster, free_port
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,12 +80,6 @@ def background(*command, cwd, env, **options):
         process.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def prefect_server(folder: Path, **settings: str):
     """Run a server until the block ends; on SQLite in that folder, unless the settings name a database."""
@@ -105,3 +101,14 @@ def prefect_server(folder: Path, **settings: str):
             else:
                 break
         yield server
+
+
+@contextmanager
+def prefect_on_postgres(folder: Path):
+    """Run a server that keeps its state in a PostgreSQL cluster of its own."""
+    with cluster() as postgres:
+        address = postgres.database("prefect", driver="postgresql+asyncpg")
+        with psycopg.connect(postgres.database("prefect"), autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        with prefect_server(folder, PREFECT_SERVER_DATABASE_CONNECTION_URL=address) as server:
+            yield server

@@ -11,23 +11,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 
-from tests.flows.prefect_server import REPOSITORY, background, prefect_server
-from tests.shared_state.postgres import cluster
+from tests.flows.prefect_server import REPOSITORY, background, prefect_on_postgres
 
 LONG = "generations=25"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with cluster() as postgres:
-        address = postgres.database("prefect", driver="postgresql+asyncpg")
-        with psycopg.connect(postgres.database("prefect"), autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        with prefect_server(tmp_path_factory.mktemp("home"), PREFECT_SERVER_DATABASE_CONNECTION_URL=address) as server:
-            yield server
+    with prefect_on_postgres(tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

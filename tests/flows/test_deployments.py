@@ -41,6 +41,9 @@ def test_a_deployed_sweep_leaves_the_bytes_of_a_run_and_its_table_on_the_page(se
     assert project.files() == flowed.files()
     tables = {table["key"]: table for table in server.post("artifacts/filter", artifacts={"type": {"any_": ["table"]}})}
     assert set(tables) == {"lineages", "profile"}
+    (link,) = server.post("artifacts/filter", artifacts={"key": {"any_": ["report"]}})
+    assert "/artifacts/report/index.html" in link["data"]
+    assert (project.root / "plots" / "small" / "report" / "index.html").exists()
     for table in tables.values():
         assert [row["lineage"] for row in json.loads(table["data"])] == ["replace", "accumulate", "fresh"]
     names = {run["name"] for run in server.post("task_runs/filter", limit=200)}

@@ -13,13 +13,11 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import psutil
-import psycopg
 import pytest
 
 from flows.deploy import zombies
 from flows.keeper import MARK, RUN
-from tests.flows.prefect_server import REPOSITORY, background, prefect_server
-from tests.shared_state.postgres import cluster
+from tests.flows.prefect_server import REPOSITORY, background, prefect_on_postgres
 
 FLOW = """
 import json, os, subprocess, sys, time
@@ -45,15 +43,11 @@ deployments:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with cluster() as postgres:
-        address = postgres.database("prefect", driver="postgresql+asyncpg")
-        with psycopg.connect(postgres.database("prefect"), autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        home = tmp_path_factory.mktemp("home")
-        with prefect_server(home, PREFECT_SERVER_DATABASE_CONNECTION_URL=address) as server:
-            server.env.update(CUDA_VISIBLE_DEVICES="0,1", PYTHONPATH=str(REPOSITORY))
-            server.env.update(DWINDLE_SLOT_FOLDER=str(home / "slots"))
-            yield server
+    home = tmp_path_factory.mktemp("home")
+    with prefect_on_postgres(home) as server:
+        server.env.update(CUDA_VISIBLE_DEVICES="0,1", PYTHONPATH=str(REPOSITORY))
+        server.env.update(DWINDLE_SLOT_FOLDER=str(home / "slots"))
+        yield server
 
 
 @pytest.fixture(scope="module")
