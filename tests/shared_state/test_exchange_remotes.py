@@ -35,6 +35,12 @@ def raw(exchange: Exchange):
     return exchange._remote._connected()[0]
 
 
+def whole(store) -> list[str]:
+    """Return the paths of the objects that stand in the remote under their own names, not under those of sending."""
+    store.fs.fs.invalidate_cache()
+    return [path for path in store.fs.find(store.path) if "/." not in path]
+
+
 def test_a_sweep_travels_generation_by_generation(pair: Between):
     sender, fetcher = pair.sender(), pair.fetcher()
     assert fetcher.fetch("blend/000") is None
@@ -82,15 +88,11 @@ def test_a_killed_send_leaves_no_half_object_that_passes_for_a_whole(pair: Betwe
     process = subprocess.Popen([sys.executable, "-c", TRAVEL, pair.there, pair.shelf, "send"])
     store = raw(pair.fetcher())
     deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        if list(store.fs.find(store.path)):
-            break
-        store.fs.fs.invalidate_cache()
+    while process.poll() is None and not whole(store) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     process.wait()
-    store.fs.fs.invalidate_cache()
-    standing = [path for path in store.fs.find(store.path) if "/." not in path]
+    standing = whole(store)
     assert standing
     for path in standing:
         assert md5(store.fs.cat_file(path)) == "".join(path.rsplit("/", 2)[1:]).removesuffix(".dir")
