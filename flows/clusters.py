@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +16,10 @@ from urllib.parse import urlsplit
 from dwindle.config.sweep import Engine
 from dwindle.errors import BadInput, NotReachable
 
-__all__ = ["dask_cluster", "ray_cluster"]
+__all__ = ["Submit", "dask_cluster", "ray_cluster"]
 
-Submit = Callable[[Any, dict[str, Any]], Any]
-"""Hand a task with its parameters to the cluster; returns Prefect's future."""
+Submit = Callable[[Any, dict[str, Any]], tuple[Callable[[], Any], Callable[[], Any]]]
+"""Hand a task with its parameters to the cluster; returns what waits for its result, and what cancels it."""
 
 PATIENCE = 10
 """Seconds that a cluster may take to answer."""
@@ -45,10 +46,11 @@ def ray_cluster(engine: Engine) -> Iterator[Submit]:
     try:
         with _reached(engine, "Ray", runners.RayTaskRunner(address=address, init_kwargs=quiet)) as runner:
 
-            def submit(task: Any, parameters: dict[str, Any]) -> Any:
+            def submit(task: Any, parameters: dict[str, Any]) -> tuple[Callable[[], Any], Callable[[], Any]]:
                 # Lost lineages are given on by the flow, which knows how far they are; Ray would begin at once.
                 with context.remote_options(max_retries=0, num_cpus=1, num_gpus=engine.gpus):
-                    return runner.submit(task, parameters)
+                    future = runner.submit(task, parameters)
+                return future.result, partial(ray.cancel, future.wrapped_future, force=True)
 
             yield submit
     finally:
@@ -90,9 +92,10 @@ def dask_cluster(engine: Engine) -> Iterator[Submit]:
         made = runners.DaskTaskRunner(cluster_kwargs=cluster | ({"resources": {"GPU": 1}} if resources else {}))
     with _reached(engine, "Dask", made) as runner:
 
-        def submit(task: Any, parameters: dict[str, Any]) -> Any:
+        def submit(task: Any, parameters: dict[str, Any]) -> tuple[Callable[[], Any], Callable[[], Any]]:
             with dask.annotate(resources=resources, retries=0):
-                return runner.submit(task, parameters)
+                future = runner.submit(task, parameters)
+            return future.result, future.wrapped_future.cancel
 
         yield submit
 

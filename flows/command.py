@@ -15,19 +15,19 @@ from typing import Annotated, Any
 
 import psutil
 from prefect.artifacts import acreate_link_artifact, acreate_table_artifact
+from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
-from dwindle.cli import fail, users_error
+from dwindle.cli import users_error
 from dwindle.config.sweep import load_sweep
-from dwindle.errors import BadInput, DwindleError
+from dwindle.errors import BadInput
 from dwindle.growth import grow_sweep, is_grown
 from dwindle.report.summary import Summary, show_summary
+from flows.guard import INTERRUPTED, guarded
 from flows.presets import workspace
 from flows.reaper import watch
 
-__all__ = ["Overrides", "ParamsFile", "command", "guarded", "page_key", "publish", "reaped"]
-
-INTERRUPTED = "interrupted; run the same command again to go on"
+__all__ = ["Overrides", "ParamsFile", "command", "page_key", "publish", "reaped"]
 
 Overrides = Annotated[tuple[Annotated[str, Field(pattern=r"^[\w.-]+=")], ...], Field(max_length=100)]
 ParamsFile = Annotated[Path, Field(description="The sweep's file")]
@@ -82,7 +82,7 @@ def _run(flow: Callable[..., Coroutine[Any, Any, None]], picks_lineage: bool) ->
     params = workspace(own["preset"]) if own["preset"] else Path(own["params"] or "params.yaml")
     sweep, name = load_sweep(params, overrides), own["lineage"] if picks_lineage else None
     if is_grown(sweep, name):
-        grow_sweep(sweep, name)  # there is nothing to schedule: the table in seconds, without Prefect
+        grow_sweep(sweep, name, grown=True)  # there is nothing to schedule: the table in seconds, without Prefect
         return
     _without_tracebacks()
     with reaped():
@@ -93,7 +93,8 @@ def _without_tracebacks() -> None:
     """Have Prefect's log at the terminal leave out the tracebacks of what ends in one message of our own."""
 
     def is_news(record: logging.LogRecord) -> bool:
-        return record.exc_info is None or not isinstance(record.exc_info[1], DwindleError)
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, Exception) or users_error(error) is None
 
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(is_news)
@@ -102,7 +103,7 @@ def _without_tracebacks() -> None:
 @contextmanager
 def reaped() -> Iterator[None]:
     """Have Prefect's embedded server end with this process, however that ends; a server of one's own is left alone."""
-    if "PREFECT_API_URL" in os.environ:
+    if PREFECT_API_URL.value():  # in the environment or in a profile
         yield
         return
     reaper, before = watch(), signal.signal(signal.SIGINT, _leave)
@@ -123,17 +124,3 @@ def _leave(number: int, frame: FrameType | None) -> None:
             child.kill()
     print("\x1b[?25h" * sys.stdout.isatty() + INTERRUPTED, file=sys.stderr, flush=True)
     os._exit(130)
-
-
-def guarded(run: Callable[[], None]) -> None:
-    """Run a command; a user's mistake ends in one message and its exit code, never in a traceback."""
-    try:
-        run()
-    except (DwindleError, ExceptionGroup) as error:
-        known = users_error(error)
-        if "--debug" in sys.argv or known is None:
-            raise
-        fail(known)
-    except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
-        sys.exit(130)

@@ -25,7 +25,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from dwindle.errors import BadInput, NotReachable, nearest
 from dwindle.report.text_table import TextTable, print_table
-from flows.command import guarded
+from flows.guard import guarded
 from flows.server import database_kind, online_workers, pool_type, served
 
 __all__ = ["DEPLOYMENTS", "POOLS", "zombies"]

@@ -11,16 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from dwindle.config.sweep import Engine
-from dwindle.errors import DwindleError, NotReachable
+from dwindle.errors import NotReachable
 from dwindle.session import Growing, Session
-from flows.clusters import dask_cluster, ray_cluster
+from flows.clusters import Submit, dask_cluster, ray_cluster
 from flows.orders import Orders
 from tasks.curate import curate
 from tasks.evaluate import evaluate
@@ -32,6 +31,16 @@ __all__ = ["grow_all", "grow_here"]
 
 WAITING = 64
 """Lineages whose end is waited for at the same time; those behind them grow all the same."""
+
+LOST = frozenset(
+    {
+        "NotReachable",  # WorkerLost is one
+        *("WorkerCrashedError", "ActorDiedError", "NodeDiedError", "LocalRayletDiedError"),  # Ray
+        *("OutOfMemoryError", "ObjectLostError"),  # Ray's worker was killed for want of memory; its node died later
+        *("KilledWorker", "CommClosedError"),  # Dask
+    }
+)
+"""Errors that say that a worker was lost, by name: neither Ray nor Dask need be installed."""
 
 Work = Callable[[str], Awaitable[None]]
 """Grow a lineage elsewhere; ends when it is grown."""
@@ -96,11 +105,9 @@ async def _given_on(session: Session, growing: Growing, work: Work) -> None:
     for attempt in range(retries + 1):
         try:
             return await work(growing.name)
-        except DwindleError as error:
-            if not isinstance(error, NotReachable):
-                raise
-            lost: Exception = error
         except Exception as error:
+            if LOST.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+                raise
             lost = error
         told = f"{growing.name}: its worker was lost ({type(lost).__name__}: {lost})"
         get_run_logger().warning("%s; %s", told, f"given on, {retries - attempt} times more at most")
@@ -114,15 +121,19 @@ def _server() -> str:
     return str(context.client.api_url).rstrip("/")
 
 
-def _cluster(engine: Engine) -> AbstractContextManager[Callable[..., Any]]:
+def _cluster(engine: Engine) -> AbstractContextManager[Submit]:
     return ray_cluster(engine) if engine.name == "ray" else dask_cluster(engine)
 
 
-async def _submitted(session: Session, name: str, submit: Callable[..., Any], threads: ThreadPoolExecutor) -> None:
+async def _submitted(session: Session, name: str, submit: Submit, threads: ThreadPoolExecutor) -> None:
     engine = session.sweep.engine
     device = "" if not engine.gpus else "cuda,cpu" if engine.cpu_fallback else "cuda"
     parameters = {"root": str(session.root), "name": name, "exchange": engine.exchange, "device": device}
     # Without the address each worker of the cluster would start an embedded server of its own.
     with temporary_settings(updates={PREFECT_API_URL: _server()}):
-        future = submit(grow, parameters)
-    await asyncio.get_running_loop().run_in_executor(threads, future.result)
+        result, cancel = submit(grow, parameters)
+    try:
+        await asyncio.get_running_loop().run_in_executor(threads, result)
+    except asyncio.CancelledError:
+        cancel()  # or the thread would wait for its end, and the sweep for the thread
+        raise

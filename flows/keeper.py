@@ -30,6 +30,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
 from dwindle.errors import DwindleError
+from flows.lifeline import cut, tied
 from flows.server import served
 
 __all__ = ["Keeper", "WorkerSetup", "end", "mind", "report"]
@@ -176,13 +177,12 @@ async def report(pool: str, workers: Collection[str], message: str) -> None:
 
 def mind(mark: str, pool: str, workers: Collection[str]) -> subprocess.Popen[bytes]:
     """Start a process that ends all with a mark when this one has ended, even by a kill, and then ends itself."""
-    command = (sys.executable, "-m", "flows.keeper", mark, pool, *workers)
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    return tied("flows.keeper", mark, pool, *workers)
 
 
 def main(mark: str, pool: str, *workers: str) -> None:
-    """Wait for the other end of the pipe to be closed, then end what has the mark."""
-    sys.stdin.read()
+    """Wait for the lifeline to be cut, then end what has the mark."""
+    cut()
     end(mark)
     asyncio.run(report(pool, workers, "The launcher of its worker was killed."))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from prefect import flow
 
 from dwindle.config.sweep import load_sweep
+from dwindle.growth import grown_here
 from dwindle.session import Session
 from flows.command import Overrides, ParamsFile, command, publish
 from flows.engines import grow_here
@@ -28,7 +29,7 @@ async def lineage(
         overrides: `key.path=value`, laid over the file.
         part: whether a sweep's flow run has given it out, which compares it with the others.
     """
-    session = Session(load_sweep(params, overrides), name, part=part)
+    session = Session(grown_here(load_sweep(params, overrides)), name, part=part)
     async with session:
         for key in session.real:
             await draw(str(session.root), key)

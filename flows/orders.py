@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -11,13 +13,16 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import httpx
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling, Crashed
 
-from dwindle.errors import BadInput, NotReachable, StageFailed, Starved
+from dwindle import errors
+from dwindle.errors import BadInput, DwindleError, NotReachable, StageFailed
+from dwindle.stages.workers import WorkerLost
 from flows.server import require_postgres, served
 
 __all__ = ["Orders"]
@@ -25,11 +30,19 @@ __all__ = ["Orders"]
 LOOK_EVERY = 1.0
 """Seconds between two looks at all flow runs that are not ended."""
 
-PENDING = timedelta(minutes=10)
-"""How long a worker may take to begin: to fetch an image, to start a pod."""
+PENDING = timedelta(minutes=70)
+"""How long a worker may take to begin: to fetch an image, to start a pod, which Kubernetes' worker watches an hour."""
 
 PAGE = 200
 """Flow runs that the server tells of at once."""
+
+_KINDS = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, DwindleError)
+}
+_KINDS["WorkerLost"] = WorkerLost
+_KIND = re.compile(rf"\b({'|'.join(_KINDS)}): ")
+
+_log = logging.getLogger("dwindle.orders")
 
 OWN = ("engine=process", "engine.workers=1")
 """A worker grows its lineage by itself, one stage at a time."""
@@ -61,7 +74,10 @@ class Orders:
         except ObjectNotFound:
             told = "`python -m flows.deploy` makes it and the pools"
             raise BadInput(f"engine.deployment: the server has no deployment {self.deployment}; {told}") from None
-        await require_postgres(deployment.work_pool_name or "")
+        pool = deployment.work_pool_name or ""
+        if not await require_postgres(pool):
+            told = f"no worker of work pool '{pool}' is online; lineages wait until one is started"
+            _log.warning("%s: `python -m flows.workers`, or `prefect worker start --pool %s`", told, pool)
         self._watch = asyncio.create_task(self._look())
         return self
 
@@ -70,42 +86,71 @@ class Orders:
     ) -> None:
         """Stop watching, and cancel what nobody waits for any more; what is grown stays."""
         self._watch.cancel()
-        for run, future in self._ended.items():
-            if not future.done() or future.cancelled():
-                with suppress(Exception):  # a server that is gone cannot be told either
-                    await self._client.set_flow_run_state(run, Cancelling())
+        left = [run for run, future in self._ended.items() if not future.done() or future.cancelled()]
+        await asyncio.gather(*(self._put(run, Cancelling()) for run in left))
         await self._reached.aclose()
+
+    async def _put(self, run: UUID, state: State) -> None:
+        with suppress(Exception):  # a server that is gone cannot be told either
+            await self._client.set_flow_run_state(run, state)
 
     async def grown(self, name: str) -> None:
         """Give a lineage to the pool and wait until it is grown.
 
         Raises:
-            StageFailed: if it broke down.
-            NotReachable: if its worker was lost, or it was cancelled.
+            StageFailed: if it broke down, or somebody cancelled it.
+            NotReachable: if its worker was lost, or the server does not answer.
+            DwindleError: whatever else it ended with.
         """
-        run = await arun_deployment(
-            self.deployment,
-            parameters={"name": name, "params": str(self.params), "overrides": [*self.overrides, *OWN], "part": True},
-            flow_run_name=name,
-            timeout=0,
-        )
-        self._ended[run.id] = asyncio.get_running_loop().create_future()
-        state = await self._ended[run.id]
+        run = await self._ordered(name)
+        ended = self._ended[run] = asyncio.get_running_loop().create_future()
+        await asyncio.wait([ended, self._watch], return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            self._watch.result()  # raises what ended it
+        state = ended.result()
         if state.is_completed():
             return
         if state.is_failed():
             raise _told(state.message or "failed")
-        raise NotReachable(f"flow run {run.id} is {state.name}: {state.message or 'no reason given'}")
+        if state.is_cancelled():
+            raise StageFailed(f"cancelled: flow run {run}: {state.message or 'no reason given'}")
+        if state.is_pending():  # who took it may still begin, when another one has the lineage
+            await self._put(run, Cancelled(message="It was not begun in time; its lineage is given to another worker."))
+        raise NotReachable(f"flow run {run} is {state.name}: {state.message or 'no reason given'}")
+
+    async def _ordered(self, name: str) -> UUID:
+        parameters = {"name": name, "params": str(self.params), "overrides": [*self.overrides, *OWN], "part": True}
+        try:
+            return (await arun_deployment(self.deployment, parameters=parameters, flow_run_name=name, timeout=0)).id
+        except httpx.HTTPError as error:
+            raise NotReachable(f"the Prefect server takes no flow run: {error or type(error).__name__}") from error
 
     async def _look(self) -> None:
+        """Look at all flow runs again and again; a server that does not answer is asked again."""
+        silent = False
         while True:
             await asyncio.sleep(LOOK_EVERY)
             waiting = [run for run, future in self._ended.items() if not future.done()]
-            for first in range(0, len(waiting), PAGE):
-                asked = FlowRunFilter(id=FlowRunFilterId(any_=waiting[first : first + PAGE]))
-                for run in await self._client.read_flow_runs(flow_run_filter=asked, limit=PAGE):
-                    if run.state is not None and _is_over(run.state) and not self._ended[run.id].done():
-                        self._ended[run.id].set_result(run.state)
+            try:
+                for first in range(0, len(waiting), PAGE):
+                    await self._look_at(waiting[first : first + PAGE])
+            except httpx.HTTPError as error:
+                if not silent:
+                    _log.warning(
+                        "the Prefect server does not answer, it is asked on: %s", error or type(error).__name__
+                    )
+                silent = True
+            else:
+                silent = False
+
+    async def _look_at(self, waiting: Sequence[UUID]) -> None:
+        asked = FlowRunFilter(id=FlowRunFilterId(any_=list(waiting)))
+        runs = await self._client.read_flow_runs(flow_run_filter=asked, limit=PAGE)
+        states = dict.fromkeys(waiting, Crashed(message="the server no longer knows it"))
+        states |= {run.id: run.state for run in runs}
+        for run, state in states.items():
+            if state is not None and _is_over(state) and not self._ended[run].done():
+                self._ended[run].set_result(state)
 
 
 def _is_over(state: State) -> bool:
@@ -113,9 +158,7 @@ def _is_over(state: State) -> bool:
     return state.is_final() or (state.is_pending() and datetime.now(UTC) - state.timestamp > PENDING)
 
 
-def _told(message: str) -> StageFailed | NotReachable:
+def _told(message: str) -> DwindleError:
     """Return the error that a flow run ended with, out of the message that Prefect keeps of it."""
-    for kind in (Starved, NotReachable):
-        if kind.__name__ in message:
-            return kind(message)
-    return StageFailed(message)
+    found = _KIND.search(message)
+    return _KINDS[found[1]](message[found.end() :]) if found else StageFailed(message)

@@ -6,26 +6,25 @@ Prefect starts that server as a child of the flow's process. After SIGKILL it wo
 from __future__ import annotations
 
 import os
-import select
-import signal
 import subprocess
 import sys
 
 import psutil
+
+from flows.lifeline import cut, tied
 
 __all__ = ["watch"]
 
 
 def watch() -> subprocess.Popen[bytes]:
     """Start a process that outlives this one just long enough to end the embedded server."""
-    return subprocess.Popen([sys.executable, "-m", "flows.reaper", str(os.getpid())], stdin=subprocess.PIPE)
+    return tied("flows.reaper", str(os.getpid()))
 
 
 def main(parent: int) -> None:
-    """Remember the parent's servers until its end of the pipe is closed, then end those that are left."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too, and it must outlive the flow
+    """Remember the parent's servers until the lifeline is cut, then end those that are left."""
     process, servers = psutil.Process(parent), set[psutil.Process]()
-    while not select.select([sys.stdin], [], [], 1.0)[0]:
+    while not cut(1.0):
         servers |= {child for child in _children(process) if _is_server(child)}
     psutil.wait_procs(servers, timeout=3)  # a flow that ends by itself ends its server by itself
     for server in servers:

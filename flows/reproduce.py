@@ -18,7 +18,8 @@ from dwindle.growth import grow_sweep, is_grown
 from dwindle.plan import read_plan
 from dwindle.report.text_table import print_table
 from dwindle.reproduction import Outcome, check_sweep, findings_table, outcomes_table
-from flows.command import guarded, reaped
+from flows.command import reaped
+from flows.guard import guarded
 from flows.presets import preset_names, workspace
 from flows.sweep import sweep as sweep_flow
 
@@ -48,7 +49,7 @@ async def reproduce(names: Sequence[str], overrides: Sequence[str]) -> list[Outc
 
 async def _grow(loaded: Sweep, params: Path, overrides: Sequence[str]) -> None:
     if is_grown(loaded):
-        await asyncio.to_thread(grow_sweep, loaded, shown=False)  # nothing to schedule
+        await asyncio.to_thread(grow_sweep, loaded, shown=False, grown=True)  # nothing to schedule
     else:
         await sweep_flow(params=params, overrides=tuple(overrides), shown=False)
 

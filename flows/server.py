@@ -108,18 +108,23 @@ async def pool_type(client: PrefectClient, pool: str) -> str:
         raise BadInput(f"the server has no work pool '{pool}'; `python -m flows.deploy` makes the pools") from None
 
 
-async def require_postgres(pool: str) -> None:
+async def require_postgres(pool: str) -> set[str]:
     """Refuse a pool with several workers on a server that keeps its state in SQLite.
 
     Args:
         pool: name of the work pool.
+
+    Returns:
+        The names of its workers online.
 
     Raises:
         BadInput: if it has more than one worker online, on SQLite; or there is no such pool.
         NotReachable: if the server does not answer.
     """
     async with served() as client:
-        await refuse_sqlite(client, pool, await online_workers(client, pool))
+        workers = await online_workers(client, pool)
+        await refuse_sqlite(client, pool, workers)
+        return workers
 
 
 async def refuse_sqlite(client: PrefectClient, pool: str, workers: Collection[str]) -> None:

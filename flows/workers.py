@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dwindle.errors import BadInput
 from dwindle.stages.devices import devices_here
 from dwindle.stages.slots import environment_of, leased, slot_folder
-from flows.command import guarded
+from flows.guard import guarded
 from flows.keeper import Keeper, WorkerSetup, end, mind, report
 from flows.server import ANYWAY, online_workers, pool_type, refuse_sqlite, served
 
@@ -85,14 +85,18 @@ def _devices(options: argparse.Namespace) -> tuple[str, ...]:
 def _setup(
     options: argparse.Namespace, name: str, devices: Sequence[str], more: dict[str, str] | None = None
 ) -> WorkerSetup:
+    name = re.sub(r"[^\w.-]", "-", name)
+    # The launcher holds the whole device of such a worker; what its lineages lease of it stands in a folder of its own.
+    apart = {"DWINDLE_SLOTS": "", "DWINDLE_SLOT_FOLDER": str(slot_folder() / name)}
     return WorkerSetup(
-        name=re.sub(r"[^\w.-]", "-", name),
+        name=name,
         pool=options.pool,
         limit=options.pack * max(1, len(devices)),
         environment={
             **{key: os.environ.get(key, value) for key, value in _DEFAULTS.items()},
             "PREFECT_LOGGING_LEVEL": _logging_level(),
             **environment_of(devices),
+            **(apart if devices and not options.shared else {}),
             **(more or {}),
         },
     )

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dwindle.cli import fail
-from dwindle.errors import BadInput, DwindleError, nearest
+from dwindle.errors import BadInput, nearest
+from flows.guard import guarded
 from flows.shared.settings import SETTINGS, read_settings, wrong_values
 
 USAGE = "usage: python -m flows.shared check|serve [--file deploy/shared.env]"
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
         BadInput: if the command line or a setting is wrong.
         NotReachable: if a service is.
     """
-    words = list(arguments)
+    words = [word for word in arguments if word != "--debug"]
     file = _taken(words, "--file")
     if words not in (["check"], ["serve"]):
         raise BadInput(USAGE + (nearest(words[0], ("check", "serve")) if words else ""))
@@ -61,9 +61,4 @@ def _from_environment() -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except DwindleError as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    guarded(lambda: main(sys.argv[1:]))

@@ -1,12 +1,11 @@
 """Runs a server that ends when the process that started it ends, by whatever signal.
 
-Usage: python -m flows.shared.attached COMMAND..., with a pipe as standard input; closing the pipe ends the command.
+Usage: python -m flows.shared.attached COMMAND..., on a lifeline; cutting it ends the command.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import psutil
+
+from flows.lifeline import cut, tied
 
 __all__ = ["start"]
 
@@ -23,16 +24,14 @@ GRACE = 10
 
 def start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a server that lives no longer than this process; close its `stdin` to end it."""
-    attached = [sys.executable, "-m", "flows.shared.attached", *command]
-    return subprocess.Popen(attached, env=dict(environment), stdin=subprocess.PIPE)
+    return tied("flows.shared.attached", *command, environment=environment)
 
 
 def main(command: Sequence[str]) -> int:
-    """Run a command until it ends or standard input is closed; return its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # the pipe says when to end; the server starts with the default
+    """Run a command until it ends or the lifeline is cut; return its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # the lifeline says when to end; the server starts with the default
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    while server.poll() is None and not select.select([sys.stdin], [], [], 0.5)[0]:
+    while server.poll() is None and not cut(0.5):
         pass
     _end(server)
     return server.wait()

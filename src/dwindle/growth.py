@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from dwindle.config.sweep import Sweep
 from dwindle.data.workspace import held, sweep_litter
 from dwindle.errors import DwindleError, StageFailed
-from dwindle.plan import STAGES, read_plan, unroll
+from dwindle.plan import STAGES, Plan, read_plan, unroll
 from dwindle.recording import Recorder
 from dwindle.report.summary import Summary, show_summary
 from dwindle.session import Session
@@ -17,11 +18,17 @@ from dwindle.stages.runner import run_stage
 from dwindle.survey import finished_generations
 from dwindle.transport import Transport
 
-__all__ = ["grow_elsewhere", "grow_sweep", "is_grown", "record_sweep"]
+__all__ = ["grow_elsewhere", "grow_sweep", "grown_here", "is_grown", "record_sweep"]
 
 
 def grow_sweep(
-    sweep: Sweep, name: str | None = None, *, tracking: bool = True, versioning: bool = True, shown: bool = True
+    sweep: Sweep,
+    name: str | None = None,
+    *,
+    tracking: bool = True,
+    versioning: bool = True,
+    shown: bool = True,
+    grown: bool = False,
 ) -> None:
     """Grow the lineages of a sweep as far as they are asked to, and show the comparison.
 
@@ -31,15 +38,22 @@ def grow_sweep(
         tracking: whether to record in MLflow.
         versioning: whether to record in DVC.
         shown: whether to print the comparison.
+        grown: whether `is_grown` says that only the comparison is left, which needs no device.
 
     Raises:
         StageFailed: if a lineage broke down, after the others have grown.
     """
-    session = Session(sweep, name, tracking=tracking, versioning=versioning)
+    session = Session(grown_here(sweep, grown=grown), name, tracking=tracking, versioning=versioning)
     summary = asyncio.run(_grow(session))
     if shown:
         show_summary(summary)
     session.judge()
+
+
+def grown_here(sweep: Sweep, *, grown: bool = False) -> Sweep:
+    """Return a sweep as this machine grows it, whatever engine it names; what is grown already asks for no device."""
+    gpus = 0.0 if grown else sweep.engine.gpus
+    return replace(sweep, engine=replace(sweep.engine, name="process", gpus=gpus))
 
 
 def is_grown(sweep: Sweep, name: str | None = None) -> bool:
@@ -94,19 +108,19 @@ def grow_elsewhere(root: Path, name: str, *, exchange: str = "", device: str = "
         keys = plan.generations(name)
         for key in plan.real if done < 0 else ():
             if plan.real[key]["folder"] == plan.chain[keys[0]]["real"]:
-                _run_here(root, f"draw@{key}")
+                _run_here(root, f"draw@{key}", plan)
         for generation, key in enumerate(keys[done + 1 :], done + 1):
             for stage in STAGES:
-                _run_here(root, f"{stage}@{key}")
+                _run_here(root, f"{stage}@{key}", plan)
             if transport is not None:
                 transport.send(name, generation)
         return len(keys) - 1 - done
 
 
-def _run_here(root: Path, stage: str) -> None:
+def _run_here(root: Path, stage: str, plan: Plan) -> None:
     """Run a stage in this process; whatever it raises reaches the other session as one of our errors."""
     try:
-        run_stage(root, stage)
+        run_stage(root, stage, plan=plan)
     except DwindleError:
         raise
     except Exception as error:

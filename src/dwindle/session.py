@@ -91,7 +91,7 @@ class Session:
         self._recorder = Recorder(self.sweep, self.plan, tracking=self.tracking, versioning=self.versioning)
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._transport: Transport | None = None
-        self._progress = Progress({name: len(self.plan.generations(name)) for name in self.names})
+        self._progress = Progress({name: len(self.plan.generations(name)) for name in self.names}, self.root)
         self._held = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -197,6 +197,7 @@ class Session:
                 self._record_grown(growing, waiting)
         finally:
             task.cancel()
+            await asyncio.wait([task])  # where it runs is told before whoever runs it ends
         if self._transport is not None:
             await self._at_desk(self._transport.fetch, growing.name)
         self._record_grown(growing, waiting)

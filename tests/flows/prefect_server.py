@@ -19,7 +19,6 @@ import pytest
 from tests.shared_state.postgres import cluster, free_port
 
 BIN = Path(sys.executable).parent
-REPOSITORY = Path(__file__).resolve().parents[2]
 SERVED = 90
 
 
@@ -81,9 +80,9 @@ def background(*command, cwd, env, **options):
 
 
 @contextmanager
-def prefect_server(folder: Path, **settings: str):
+def prefect_server(folder: Path, port: int = 0, **settings: str):
     """Run a server until the block ends; on SQLite in that folder, unless the settings name a database."""
-    port = free_port()
+    port = port or free_port()
     env = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
     env |= {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PREFECT_WORKER_QUERY_SECONDS": "1", "DO_NOT_TRACK": "1"}
     env |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}

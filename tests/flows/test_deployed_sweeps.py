@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.flows.prefect_server import REPOSITORY, background, prefect_on_postgres
+from tests.flows.prefect_server import background, prefect_on_postgres
 
 LONG = "generations=25"
 
@@ -22,23 +21,6 @@ LONG = "generations=25"
 def server(tmp_path_factory):
     with prefect_on_postgres(tmp_path_factory.mktemp("home")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def deployable(new_project):
-    """A project with what a deployment needs."""
-    project = new_project()
-    shutil.copy(REPOSITORY / "prefect.yaml", project.root)
-    shutil.copytree(REPOSITORY / "deploy" / "pools", project.root / "deploy" / "pools")
-    return project
-
-
-@pytest.fixture(scope="module")
-def long_run(new_project):
-    """The sweep, grown on one machine without Prefect."""
-    project = new_project()
-    project.run("dwindle", "run", LONG, "--no-tracking")
-    return project
 
 
 def kill_one_that_grows(folders: list[Path], started: float) -> int:

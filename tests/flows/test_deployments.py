@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from contextlib import ExitStack
 
 import pytest
 
-from tests.flows.prefect_server import REPOSITORY, background, prefect_server
+from tests.flows.prefect_server import background, prefect_server
 
 
 @pytest.fixture(scope="module")
-def served(new_project, tmp_path_factory):
+def served(deployable, tmp_path_factory):
     """A project with its deployments on a server, and a worker at work on each of its pools."""
-    project = new_project()
-    shutil.copy(REPOSITORY / "prefect.yaml", project.root)
-    shutil.copytree(REPOSITORY / "deploy" / "pools", project.root / "deploy" / "pools")
+    project = deployable
     with ExitStack() as running:
         server = running.enter_context(prefect_server(tmp_path_factory.mktemp("home")))
         deployed = server.run("flows.deploy", cwd=project.root)

@@ -21,17 +21,11 @@ LONG = "generations=60"
 WORKERS = {"ray": "ray::", "dask": "multiprocessing.spawn"}
 """What the command line of an engine's worker process holds."""
 
-
-@pytest.fixture(scope="module")
-def long_run(new_project):
-    """The sweep, grown on one machine without Prefect."""
-    project = new_project()
-    project.run("dwindle", "run", LONG, "--no-tracking")
-    return project
+CLUSTERS = pytest.mark.parametrize(("engine", "also"), [("ray", ["engine.nodes=2"]), ("dask", ["engine.workers=2"])])
 
 
-def grown(project, *overrides, meanwhile=lambda process: None):
-    """Run the sweep's flow and return what it printed."""
+def ended(project, *overrides, meanwhile=lambda process: None):
+    """Run the sweep's flow and return its exit code and what it printed."""
     command = [sys.executable, "-m", "flows.sweep", LONG, *overrides]
     with (project.root / "flow.log").open("w") as log:
         process = subprocess.Popen(command, cwd=project.root, stdout=log, stderr=subprocess.STDOUT)
@@ -40,9 +34,12 @@ def grown(project, *overrides, meanwhile=lambda process: None):
             code = process.wait(240)
         finally:
             process.kill()
-    printed = (project.root / "flow.log").read_text()
+    return code, (project.root / "flow.log").read_text()
+
+
+def grown(project, *overrides, meanwhile):
+    code, printed = ended(project, *overrides, meanwhile=meanwhile)
     assert code == 0, printed
-    return printed
 
 
 def busy_worker(flow, sign):
@@ -53,6 +50,14 @@ def busy_worker(flow, sign):
             if any(sign in part for part in child.cmdline()) and child.cwd():
                 found[child] = sum(child.cpu_times()[:2])
     return max(found, key=found.get)
+
+
+def belongs(process, project):
+    """Say whether a process works in a project's folder."""
+    try:
+        return process.cwd() == str(project.root) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def kill_in_the_middle(project, engine, killed):
@@ -84,7 +89,7 @@ def points(project):
     }
 
 
-@pytest.mark.parametrize(("engine", "also"), [("ray", ["engine.nodes=2"]), ("dask", ["engine.workers=2"])])
+@CLUSTERS
 def test_a_cluster_that_loses_a_worker_leaves_the_bytes_of_one_machine(new_project, long_run, engine, also):
     project, killed = new_project(), []
     grown(project, f"engine={engine}", *also, meanwhile=kill_in_the_middle(project, engine, killed))
@@ -93,6 +98,26 @@ def test_a_cluster_that_loses_a_worker_leaves_the_bytes_of_one_machine(new_proje
     lineages = load_sweep(project.root / "params.yaml").lineages
     assert points(project) == {name: list(range(61)) for name in lineages}
     assert set(read_plan(project.root).recipes) == set(lineages)
+
+
+@CLUSTERS
+def test_a_sweep_that_cannot_go_on_does_not_wait_for_its_long_lineages(new_project, engine, also):
+    project, killed = new_project(), []
+    kill = kill_in_the_middle(project, engine, killed)
+    long = ("generations=2000", "engine.retries=0", "engine.workers=2")
+    begun = []
+
+    def meanwhile(flow):
+        kill(flow)
+        begun.append(time.monotonic())
+
+    code, printed = ended(project, f"engine={engine}", *also, *long, meanwhile=meanwhile)
+    assert time.monotonic() - begun[0] < 60
+    assert code == 3, printed
+    assert "its worker was lost" in printed
+    assert "Traceback" not in printed
+    left = [process.cmdline() for process in psutil.process_iter() if belongs(process, project)]
+    assert left == []
 
 
 def test_generation_0_is_made_once_and_shared(long_run):

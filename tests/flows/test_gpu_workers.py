@@ -17,7 +17,8 @@ import pytest
 
 from flows.deploy import zombies
 from flows.keeper import MARK, RUN
-from tests.flows.prefect_server import REPOSITORY, background, prefect_on_postgres
+from tests.flows.prefect_server import background, prefect_on_postgres
+from tests.shared_state.postgres import REPOSITORY
 
 FLOW = """
 import json, os, subprocess, sys, time

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from dwindle.errors import BadInput
-from flows.workers import parsed_options, setups
+from dwindle.errors import BadInput, NotReachable
+from flows.workers import _claimed, parsed_options, setups
+
+LINEAGE = """
+import sys
+from dwindle.config.machine import Engine
+from dwindle.stages.equipment import equipped
+with equipped(Engine(gpus=float(sys.argv[1])), workers=1) as given:
+    print(given[0]["CUDA_VISIBLE_DEVICES"])
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +37,7 @@ def test_each_gpu_has_a_worker_of_its_own_that_takes_one_lineage():
         assert worker.environment["CUDA_VISIBLE_DEVICES"] == device
         assert worker.environment["DWINDLE_DEVICE"] == "cuda"
         assert worker.environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
-        assert "DWINDLE_SLOTS" not in worker.environment
+        assert worker.environment["DWINDLE_SLOTS"] == ""
 
 
 def test_devices_can_be_chosen_and_packed():
@@ -68,3 +80,24 @@ def test_without_a_gpu_the_processor_is_used_only_if_asked_for(monkeypatch):
     with pytest.raises(BadInput, match=r"shows no GPU.*--count K"):
         asked()
     assert len(asked("--count", "1")) == 1
+
+
+@pytest.mark.parametrize(("pack", "gpus"), [(1, 1.0), (4, 0.25)])
+def test_a_lineage_leases_the_device_that_its_worker_s_launcher_holds(monkeypatch, tmp_path, pack, gpus):
+    monkeypatch.setenv("DWINDLE_SLOT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("DWINDLE_SLOTS", "0,1")  # meant for another launcher
+    options = parsed_options(["--pack", str(pack)])
+    workers = setups(options)
+    with _claimed(options, workers):
+        for worker in workers:
+            environment = {**os.environ, **worker.environment}
+            command = [sys.executable, "-c", LINEAGE, str(gpus)]
+            leased = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
+            assert leased.stdout.strip() == worker.environment["CUDA_VISIBLE_DEVICES"]
+        with pytest.raises(NotReachable, match="held by another process"), _claimed(options, workers):
+            pass
+
+
+def test_one_worker_for_all_devices_leases_where_other_launchers_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("DWINDLE_SLOT_FOLDER", str(tmp_path))
+    assert "DWINDLE_SLOT_FOLDER" not in asked("--shared")[0].environment
