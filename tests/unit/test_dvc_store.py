@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dwindle.errors import BadInput, DataDamaged, NotReachable
-from dwindle.versioning import dvc_store
+from dwindle.versioning import contents, dvc_store
 from dwindle.versioning.dvc_store import DvcStore, recorded_hashes, why_off
 from tests.unit.recorded_sweep import (
     ALL,
@@ -170,8 +170,8 @@ def test_the_workspace_keeps_its_files(fresh: Path):
 
 @pytest.mark.parametrize("size", [100, 3 << 20])
 def test_a_shard_that_folders_share_is_read_once(fresh: Path, monkeypatch: pytest.MonkeyPatch, size: int):
-    read, md5 = [], dvc_store._md5
-    monkeypatch.setattr(dvc_store, "_md5", lambda file: read.append(Path(file).stat().st_ino) or md5(file))
+    read, md5 = [], contents.md5_of
+    monkeypatch.setattr(contents, "md5_of", lambda file: read.append(Path(file).stat().st_ino) or md5(file))
     shard = fresh / "data/blend/001/synthetic/rows.npy"
     shard.write_bytes(os.urandom(size))
     for folder in ("data/blend/001/train", "data/blend/000/train"):
@@ -223,7 +223,7 @@ def test_another_version_of_dvc_is_used_by_its_command_line(fresh: Path, done: P
     def renamed(*_: object) -> None:
         raise AttributeError("no such thing in this version")
 
-    monkeypatch.setattr(dvc_store, "_look", renamed)
+    monkeypatch.setattr(dvc_store, "look", renamed)
     stages = ["draw@toy-1", "generate@blend-g000"]
     assert DvcStore(fresh).commit(stages) == recorded_hashes(done, stages)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dwindle.config.sweep import load_sweep
+from dwindle.data.workspace import held
 from dwindle.errors import BadInput, DataDamaged, NotReachable
 from dwindle.plan import read_plan, unroll, write_plan
 from dwindle.stages.runner import run_stage
@@ -18,6 +19,7 @@ from dwindle.survey import finished_generations
 from dwindle.versioning.dvc_store import DvcStore, recorded_hashes
 from dwindle.versioning.exchange import Exchange
 from dwindle.versioning.lock_file import read_lock_file
+from dwindle.versioning.trial import try_remote
 from tests.unit import recorded_sweep
 from tests.unit.exchanged_sweep import TOPS, Between, between, in_child, of, planned_only, published, stages, travel
 from tests.unit.recorded_sweep import dvc, planned, stale
@@ -237,3 +239,24 @@ def test_a_workspace_without_dvc_is_told(tmp_path: Path):
 def test_dvc_is_not_imported_before_it_is_needed():
     code = "import sys, dwindle.versioning.exchange; sys.exit(any(name.startswith('dvc') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_real_rows_that_somebody_draws_here_are_waited_for(pair: Between):
+    pair.sender().send("blend/000", stages("blend", 0))
+    fetcher = pair.fetcher()
+    fetching = threading.Thread(target=fetcher.fetch, args=("blend/000",))
+    with held(pair.here, "toy-1", wait=True):  # as the stage does that draws them, and clears away what lies beside
+        fetching.start()
+        fetching.join(1.0)
+        assert fetching.is_alive()
+        assert not list(pair.here.glob("data/real/*"))
+    fetching.join()
+    assert of(pair.here, *FIRST) == of(pair.there, *FIRST)
+
+
+def test_settings_of_dvc_that_cannot_be_read_are_told_as_such(pair: Between):
+    (pair.here / ".dvc/config").write_text("[core]\n    remote = \n[nonsense")
+    with pytest.raises(BadInput, match="DVC: "):
+        pair.fetcher()
+    with pytest.raises(BadInput, match="DVC: "):
+        try_remote(pair.here, pair.shelf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -105,6 +106,16 @@ def test_lineages_that_differ_in_their_seed_are_groups_that_start_closed():
     assert told["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "settings"}]
     assert told["groupsExpanded"] == {"tag.settings.fresh, ratio 0.9": False, "tag.settings.blend, ratio 0.9": False}
     assert PREFIX + GROUPED not in experiment_tags(Comparison(measures=("frechet",)))
+
+
+def test_a_view_of_more_groups_than_mlflow_takes_the_names_of_is_offered_without_them(tracker):
+    many = replace(SWEEP, settings=tuple(f"ratio {ratio / 1000}, rows 100" for ratio in range(400)))
+    grown(tracker)
+    tracker.offer("study", many)
+    kept = asked(tracker).get_experiment_by_name("study").tags
+    assert state(kept, GROUPED)["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "settings"}]
+    assert "groupsExpanded" not in state(kept, GROUPED)
+    assert experiment_tags(many, kept) == {}
 
 
 def test_only_few_lineages_have_their_intervals_as_lines():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = ["Value", "differences", "flat", "without"]
@@ -12,15 +12,26 @@ Value = str | float | int
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
-    """Return nested settings with dotted keys: `regime.synthetic_ratio`."""
+    """Return nested settings with dotted keys: `regime.synthetic_ratio`, `curators.top_fraction.fraction`."""
     found: dict[str, Value] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
             found[prefix + key] = ",".join(item["name"] if isinstance(item, Mapping) else str(item) for item in value)
+            found |= _of_each([item for item in value if isinstance(item, Mapping)], f"{prefix}{key}.")
         else:
             found[prefix + key] = value
+    return found
+
+
+def _of_each(components: Iterable[Mapping[str, Any]], prefix: str) -> dict[str, Value]:
+    """Return the settings of several components by their names; of one that stands there twice, both values."""
+    found: dict[str, Value] = {}
+    for component in components:
+        own = {key: value for key, value in component.items() if key != "name"}
+        for key, value in flat(own, f"{prefix}{component['name']}.").items():
+            found[key] = f"{found[key]},{value}" if key in found else value
     return found
 
 

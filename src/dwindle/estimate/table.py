@@ -114,11 +114,12 @@ def _caveats(
     if any(cost.seconds for cost in costs.values()):
         yield _divided(sweep.engine)
     unknown = [o for o in found if None in (costs[o.name].seconds, costs[o.name].size)]
-    foreign = [o for o in found if not o.grown and o not in unknown and not figures.own(o.kind)]
+    judged = [o for o in found if o not in unknown and any((costs[o.name].seconds, costs[o.name].size))]
+    foreign = [o for o in judged if not figures.own(o.kind)]
     if foreign:
         yield f"disk and time of {_lineages(foreign)} are judged by lineages of another size"
     if unknown:
-        told = "`dwindle plan --trial` grows one generation of each kind aside and measures it"
+        told = "`dwindle plan --trial` grows two generations of each kind aside and measures it"
         yield f"nothing like {_lineages(unknown)} was grown here, so disk or time are unknown; {told}"
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from dwindle.errors import StageFailed
+from dwindle.errors import DwindleError, StageFailed
 from dwindle.estimate.figures import Figures
 from dwindle.estimate.measured import note_measured
 from dwindle.estimate.outlook import Outlook, outlooks
@@ -41,6 +41,10 @@ def note_trials(figures: Figures, plan: Plan, found: Iterable[Outlook]) -> list[
             _note_trial(figures, _beginning(plan, outlook.name))
         except StageFailed as error:
             broken.append(f"the trial of {outlook.name} ended early: {error}")
+        except DwindleError:
+            raise
+        except Exception as error:  # of a component: it ends a lineage, and the others are still worth a trial
+            broken.append(f"the trial of {outlook.name} ended early: {type(error).__name__}: {error}")
     return broken
 
 

@@ -8,21 +8,42 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.data.workspace import held, publish_text
-from dwindle.errors import BadInput
+from dwindle.errors import BadInput, NotReachable
 from dwindle.plan.entries import PLAN, STAGES, Plan
 
 __all__ = ["PLAN", "plan_text", "read_plan", "write_plan"]
 
 
 def write_plan(plan: Plan, root: Path) -> bool:
-    """Write plan.json unless it already says the same; return whether it was written."""
+    """Write plan.json unless it already says the same; return whether it was written.
+
+    Raises:
+        NotReachable: if a lineage is being grown by another plan, because its workers read plan.json at every stage; or
+            if the workspace may not be written.
+    """
     text = plan_text(plan)
     path = root / PLAN
     with held(root, "plan", wait=True):
         if path.exists() and path.read_bytes() == text.encode():
             return False
+        _spare_what_grows(plan, root)
         publish_text(path, text)
     return True
+
+
+def _spare_what_grows(plan: Plan, root: Path) -> None:
+    """Refuse a plan that changes or drops a generation of a lineage that some process is growing."""
+    try:
+        known = read_plan(root)
+    except BadInput:  # no plan yet, or none by which anything could grow
+        return
+    for name in known.recipes:
+        if any(plan.chain.get(key) != known.chain[key] for key in known.generations(name)):
+            try:
+                with held(root, f"lineage-{name}"):
+                    pass
+            except NotReachable as error:
+                raise NotReachable(f"{root / PLAN} stays as it is: {error}") from error
 
 
 def plan_text(plan: Plan) -> str:
@@ -61,7 +82,10 @@ def _hold_together(plan: Plan) -> None:
     """Look up what every reader of the plan relies on, so that a plan edited by hand or half merged is refused here."""
     texts = [plan.sweep, plan.compare, *(entry[key] for entry in plan.real.values() for key in ("folder", "draw"))]
     for entry in plan.chain.values():
-        texts += [entry[key] for key in ("folder", "rows", "generator", "prompts", "real", "pool", "restart", *STAGES)]
+        texts += [
+            entry[key]
+            for key in ("folder", "rows", "generator", "prompts", "real", "pool", "restart", "reference", *STAGES)
+        ]
         dict(plan.recipes[entry["lineage"]])
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a path or a digest is no text")

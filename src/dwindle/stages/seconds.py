@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["note_seconds", "stage_seconds"]
@@ -15,13 +16,14 @@ _LEDGER = Path(".dwindle") / "seconds.jsonl"
 
 
 def note_seconds(root: Path, stage: str, seconds: float) -> None:
-    """Note how long a stage took; processes may write at the same time, a line each."""
+    """Note how long a stage took, if the disk takes it; processes may write at the same time, a line each."""
     line = json.dumps({"stage": stage, "seconds": round(seconds, 4)}) + "\n"
-    descriptor = os.open(root / _LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    with suppress(OSError):  # what was grown stands, and is worth more than what it cost
+        descriptor = os.open(root / _LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
 
 
 def stage_seconds(root: Path) -> dict[str, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dwindle.data.manifest import read_manifest
+from dwindle.data.shards import link_files
 from dwindle.data.workspace import held, publish_document, publish_folder, read_document, sweep_litter
 from dwindle.plan import STAGES, Plan
 from dwindle.stages.steps import StageName, Step, published, step_of
@@ -50,8 +50,7 @@ def _linked(step: Step, there: Step, key: str, inputs: Mapping[str, str], recipe
     assert manifest is not None
 
     def link(out: Path) -> Mapping[str, Any]:
-        for file in manifest.files:
-            os.link(there.target / file, out / file)
+        link_files((there.target / file for file in manifest.files), out)
         return manifest.facts
 
     published = publish_folder(

@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from dwindle.errors import DwindleError
+from dwindle.errors import BadInput, DwindleError
 
 __all__ = ["main"]
 
@@ -39,10 +39,15 @@ def _end_with_the_pipe() -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    from dwindle.plan import read_plan
     from dwindle.stages.runner import run_stage
 
+    root, stage = Path(request["root"]), request["stage"]
     try:
-        outcome = run_stage(Path(request["root"]), request["stage"])
+        plan = read_plan(root)
+        if plan.digest(stage) != request["digest"]:
+            raise BadInput(f"{stage}: plan.json was written anew since this sweep began to grow; run it again")
+        outcome = run_stage(root, stage, plan=plan)
     except DwindleError as error:
         return {"error": str(error), "kind": type(error).__name__}
     except Exception as error:  # reported, never swallowed: the caller raises it again

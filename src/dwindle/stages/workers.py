@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from dwindle import errors
 from dwindle.errors import DwindleError, NotReachable, StageFailed
+from dwindle.plan import Plan, read_plan
 from dwindle.stages.runner import Outcome
 from dwindle.stages.steps import StageName
 
@@ -53,6 +54,7 @@ class Workers:
         self._environments = [{**shared, **own} for own in environments]
         self._idle: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()
         self._started: list[Process] = []
+        self._plans: dict[Path, Plan] = {}
 
     async def __aenter__(self) -> Self:
         """Make room for the workers; each starts with its first stage."""
@@ -71,19 +73,23 @@ class Workers:
             await process.wait()
 
     async def run(self, root: Path, stage: StageName) -> Outcome:
-        """Run a stage on the next idle worker.
+        """Run a stage on the next idle worker, by the plan that stood here when the first one was run.
 
         Raises:
+            BadInput: if plan.json has become another one since.
             WorkerLost: if the worker dies.
             DwindleError: whatever the stage raised.
         """
         if not self._environments:
             raise NotReachable(f"{stage}: this session has no workers of its own; its lineages grow elsewhere")
+        if root not in self._plans:
+            self._plans[root] = read_plan(root)
+        digest = self._plans[root].digest(stage)
         place = await self._idle.get()
         try:
             if place.process is None or place.process.returncode is not None:
                 place.process = await self._start(place.environment)
-            return _outcome(await self._ask(place.process, root, stage))
+            return _outcome(await self._ask(place.process, root, stage, digest))
         finally:
             self._idle.put_nowait(place)
 
@@ -98,11 +104,12 @@ class Workers:
         self._started.append(process)
         return process
 
-    async def _ask(self, process: Process, root: Path, stage: StageName) -> dict[str, Any]:
+    async def _ask(self, process: Process, root: Path, stage: StageName, digest: str) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps({"root": str(root), "stage": stage}).encode() + b"\n")
+            request = {"root": str(root), "stage": stage, "digest": digest}
+            process.stdin.write(json.dumps(request).encode() + b"\n")
             await process.stdin.drain()
             line = await process.stdout.readline()
         except asyncio.CancelledError:

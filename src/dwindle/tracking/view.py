@@ -34,6 +34,7 @@ _STATE: Mapping[str, Any] = {
     "chartsSearchFilter": r"^(?!generation$)(?!passage\.)(?!.*\.(low|high|theory|z|undefined)$)",
 }
 _PREFIX = "mlflow.sharedViewState."
+_LONGEST = 20_000  # characters that MLflow takes for a tag of an experiment
 LOCAL = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens unless told otherwise."""
 
@@ -79,9 +80,11 @@ def _state(of: Comparison | None, *, grouped: bool = False) -> dict[str, Any]:
         state |= {"compareRunCharts": charts(of, grouped=grouped), "compareRunSections": sections(of)}
         state |= {"isAccordionReordered": True, "selectedColumns": _columns(of)}  # or the sections would be sorted
     if of is not None and grouped:
+        folded = {f"tag.{SETTINGS}.{value}": False for value in of.settings}
         by = [{"mode": "tag", "groupByData": SETTINGS}]
         state |= {"groupBy": {"aggregateFunction": "average", "groupByKeys": by}, "useGroupedValuesInCharts": True}
-        state |= {"groupsExpanded": {f"tag.{SETTINGS}.{value}": False for value in of.settings}}
+        if len(_view(_NAMES[GROUPED], {**state, "groupsExpanded": folded})) <= _LONGEST:  # else groups start open
+            state["groupsExpanded"] = folded
     return state
 
 

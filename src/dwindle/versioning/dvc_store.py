@@ -1,6 +1,6 @@
 """DVC's record of a sweep: the outputs of finished stages in its cache, their hashes in dvc.lock.
 
-The only module that imports DVC. It records many stages at once, along the path that `dvc commit -f` takes, but reads
+It records many stages at once, along the path that `dvc commit -f` takes, but reads
 each file once and dvc.lock once. DVC's own commands then find everything up to date. Nothing in the workspace is
 moved, linked or removed, so a kill at any moment loses nothing: cache objects and dvc.lock each appear by one rename.
 
@@ -10,31 +10,26 @@ that DVC puts beside each output, because the one at the root covers all of them
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dwindle.data.workspace import held, publish_text
-from dwindle.errors import BadInput, DataDamaged, NotReachable
+from dwindle.errors import BadInput, NotReachable
 from dwindle.failpoints import failpoint
+from dwindle.versioning.contents import fill_cache, look
 from dwindle.versioning.lock_file import LOCK, LockFile, read_lock_file, recorded_hashes, spell
-from dwindle.versioning.pipeline import PIPELINE, Pipeline, Stage
+from dwindle.versioning.pipeline import PIPELINE, Pipeline
 
-__all__ = ["DvcStore", "recorded_hashes", "why_off"]
+__all__ = ["DvcStore", "open_repo", "read_pipeline", "recorded_hashes", "why_off"]
 
 _log = logging.getLogger(__name__)
-
-_LARGE = 2**20
-"""Bytes above which a file is worth a thread of its own: MD5 frees the interpreter, a small file does not repay it."""
 
 
 def why_off(root: Path) -> str | None:
@@ -57,10 +52,14 @@ class DvcStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._repo: Any = None
         self._pipeline: Pipeline | None = None
         self._lock: LockFile | None = None
         self._stood: tuple[int, ...] | None = None
+
+    @cached_property
+    def repo(self) -> Any:
+        """DVC's repository."""
+        return open_repo(self.root)
 
     def commit(self, stages: Sequence[str]) -> dict[str, str]:
         """Record finished stages: their outputs in DVC's cache, their hashes in dvc.lock.
@@ -88,27 +87,39 @@ class DvcStore:
             _log.warning("DVC is not as expected (%s: %s); recording by its command line", type(error).__name__, error)
             return self._record_by_command(list(stages))
 
+    def merge(self, blocks: Mapping[str, str], order: Sequence[str]) -> None:
+        """Put the records of stages, made elsewhere, into dvc.lock in place of those that it has.
+
+        Args:
+            blocks: the lines of each stage, by name.
+            order: all stages, in the order of dvc.yaml.
+
+        Raises:
+            BadInput: if DVC's lock cannot be had.
+            NotReachable: if the workspace cannot be written.
+        """
+        with held(self.root, "dvc", wait=True), self._locked():
+            self._write_lock(blocks, order)
+
     @contextmanager
     def _locked(self) -> Iterator[Any]:
         """Hold DVC's lock; our own, taken before, hands it on in turn where DVC's only polls twice a second."""
-        os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+        repo = self.repo
         from dvc.exceptions import DvcException
-        from dvc.repo import Repo, lock_repo
+        from dvc.repo import lock_repo
 
-        logging.getLogger("dvc").setLevel(logging.WARNING)
         try:
-            self._repo = self._repo or Repo(str(self.root), _wait_for_lock=True)
-            with lock_repo(self._repo):
-                yield self._repo
+            with lock_repo(repo):
+                yield repo
         except DvcException as error:
             raise BadInput(f"DVC: {error}") from error
 
     def _record(self, repo: Any, stages: Sequence[str]) -> dict[str, str]:
-        pipeline = self._pipeline = _read_pipeline(repo, self.root, self._pipeline)
+        pipeline = self._pipeline = read_pipeline(repo, self.root, self._pipeline)
         wanted = {name: pipeline.stage(name) for name in stages}
-        seen = _look(repo, self.root, wanted)
+        seen = look(repo, self.root, wanted)
         failpoint("dvc.seen")
-        _fill_cache(repo, [seen[path] for stage in wanted.values() for path, cached in stage.outs.items() if cached])
+        fill_cache(repo, [seen[path] for stage in wanted.values() for path, cached in stage.outs.items() if cached])
         failpoint("dvc.cached")
         fields = {path: found.fields for path, found in seen.items()}
         self._write_lock({name: spell(name, stage.entry(fields)) for name, stage in wanted.items()}, pipeline.names)
@@ -145,7 +156,25 @@ class DvcStore:
 # ---------------------------------------------------------------------------------------------------- dvc.yaml
 
 
-def _read_pipeline(repo: Any, root: Path, known: Pipeline | None) -> Pipeline:
+def open_repo(root: Path) -> Any:
+    """Return DVC's repository of a workspace.
+
+    Raises:
+        BadInput: if its settings cannot be read.
+    """
+    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    try:
+        return Repo(str(root), _wait_for_lock=True)
+    except DvcException as error:
+        raise BadInput(f"DVC: {error}") from error
+
+
+def read_pipeline(repo: Any, root: Path, known: Pipeline | None) -> Pipeline:
+    """Return dvc.yaml with the files that fill its slots; what is known of it, while none of them has changed."""
     if known is not None and known.texts == _texts(root, known.texts):
         return known
     from dvc.dvcfile import load_file
@@ -159,117 +188,3 @@ def _read_pipeline(repo: Any, root: Path, known: Pipeline | None) -> Pipeline:
 
 def _texts(root: Path, files: Iterable[str]) -> dict[str, bytes]:
     return {file: (root / file).read_bytes() if (root / file).is_file() else b"" for file in files}
-
-
-# ---------------------------------------------------------------------------------------------------- workspace
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What stands at a path."""
-
-    fields: Mapping[str, Any]
-    """MD5, size in bytes and number of files, as dvc.lock has them."""
-    files: Mapping[str, str]
-    """Where each object of the cache can be copied from, by MD5."""
-    tree: bytes | None = None
-    """DVC's listing of a folder, itself an object of the cache; None for a file."""
-
-
-def _look(repo: Any, root: Path, wanted: Mapping[str, Stage]) -> dict[str, _Seen]:
-    """Hash all that some stages read and make, each path once."""
-    listings: dict[str, dict[str, Any]] = {}
-    for name, stage in wanted.items():
-        for path in (*stage.deps, *stage.outs):
-            if path not in listings:
-                listings[path] = _listing(repo, str(root / path))
-            if not listings[path]:
-                raise DataDamaged(f"{path}: not there, so {name} cannot be recorded; run the stages anew")
-    hashes = _hash(repo, {file: info for listing in listings.values() for file, info in listing.items()})
-    return {path: _sum_up(str(root / path), listing, hashes) for path, listing in listings.items()}
-
-
-def _listing(repo: Any, place: str) -> dict[str, Any]:
-    """Return what DVC wants to know of a file, or of each file below a folder, without what .dvcignore names."""
-    if not repo.fs.isdir(place):
-        return {place: repo.fs.info(place)} if repo.fs.exists(place) else {}
-    walk = repo.dvcignore.walk(repo.fs, place)
-    return {file: repo.fs.info(file) for folder, _, names in walk for file in (f"{folder}/{name}" for name in names)}
-
-
-def _hash(repo: Any, infos: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the MD5 of each file. DVC's own memory of unchanged files is asked first and told last."""
-    from dvc_data.hashfile.hash_info import HashInfo
-
-    remembered = repo.state.get_many(list(infos), repo.fs, infos)
-    known = {file: value for file, _, value in remembered if value is not None and value.name == "md5"}
-    alike: dict[Any, list[str]] = {}  # a shard that several folders share by hardlink is read once
-    for file in infos.keys() - known.keys():
-        alike.setdefault((infos[file]["ino"], infos[file]["size"], infos[file]["mtime"]), []).append(file)
-    large = [files[0] for (_, size, _), files in alike.items() if size > _LARGE]
-    with ThreadPoolExecutor() as threads:
-        read = dict(zip(large, threads.map(_md5, large), strict=True))
-    fresh: dict[str, Any] = {}
-    for files in alike.values():
-        fresh |= dict.fromkeys(files, HashInfo("md5", read.get(files[0]) or _md5(files[0])))
-    repo.state.save_many([(file, value, infos[file]) for file, value in fresh.items()], repo.fs)
-    return known | fresh
-
-
-def _md5(file: str) -> str:
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _sum_up(place: str, listing: Mapping[str, Any], hashes: Mapping[str, Any]) -> _Seen:
-    from dvc_data.hashfile.meta import Meta
-    from dvc_data.hashfile.tree import Tree
-
-    files = {hashes[file].value: file for file in listing}
-    if place in listing:
-        return _Seen({"hash": "md5", "md5": hashes[place].value, **Meta.from_info(listing[place]).to_dict()}, files)
-    tree = Tree()
-    for file in listing:
-        tree.add(tuple(file[len(place) + 1 :].split("/")), None, hashes[file])
-    text = tree.as_bytes()
-    value = hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
-    meta = Meta(size=sum(info["size"] for info in listing.values()), nfiles=len(listing))
-    return _Seen({"hash": "md5", "md5": value, **meta.to_dict()}, files, text)
-
-
-def _fill_cache(repo: Any, outputs: Sequence[_Seen]) -> None:
-    """Copy into the cache what it lacks: a folder's listing after its files, so that it lists nothing missing."""
-    files = {value: file for seen in outputs for value, file in seen.files.items()}
-    trees = {seen.fields["md5"]: seen.tree for seen in outputs if seen.tree is not None}
-    for value, content in (files | trees).items():
-        _store(repo.cache.repo, value, content)
-
-
-def _store(cache: Any, value: str, content: str | bytes) -> None:
-    """Put the bytes given, or the file named, into the cache by one rename."""
-    target = Path(cache.oid_to_path(value))
-    if target.exists():
-        return
-    if not target.parent.is_dir():
-        cache.makedirs(str(target.parent))
-    working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        _write(working, content)
-        cache.protect(str(working))
-        working.replace(target)
-    except BaseException:  # a full disk must not stay full of a half copy
-        working.unlink(missing_ok=True)
-        raise
-
-
-def _write(target: Path, content: str | bytes) -> None:
-    """Write bytes, or copy a file; the kernel lets the copy share its blocks where the disk can."""
-    if isinstance(content, bytes):
-        target.write_bytes(content)
-        return
-    with Path(content).open("rb") as old, target.open("wb") as new:
-        try:
-            while os.copy_file_range(old.fileno(), new.fileno(), 2**30):
-                pass
-        except (AttributeError, OSError):
-            shutil.copyfileobj(old, new)

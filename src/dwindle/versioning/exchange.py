@@ -8,18 +8,16 @@ leaves the old state or the new one of every output, and the next try goes on fr
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from dwindle.data.workspace import held
 from dwindle.errors import BadInput, DataDamaged, NotReachable, nearest
 from dwindle.failpoints import failpoint
-from dwindle.versioning.dvc_store import DvcStore, _md5, _read_pipeline, why_off
+from dwindle.versioning.contents import md5_of
+from dwindle.versioning.dvc_store import DvcStore, read_pipeline, why_off
 from dwindle.versioning.lock_file import LOCK, read_lock_file
 from dwindle.versioning.pipeline import Pipeline
 from dwindle.versioning.placing import Places
@@ -56,10 +54,9 @@ class Exchange:
         self.root = root.resolve()
         if reason := why_off(self.root):
             raise NotReachable(reason)
-        self._repo = _open(self.root)
-        self._remote = Remote(self._repo, remote)
         self._store = DvcStore(self.root)
-        self._store._repo = self._repo
+        self._repo = self._store.repo
+        self._remote = Remote(self._repo, remote)
         self._pipeline: Pipeline | None = None
         self._places = Places(self._repo, self.root)
         self._turn = threading.Lock()
@@ -144,8 +141,7 @@ class Exchange:
         for path, value in outputs.items():
             self._places.fill(path, value, listings.get(path))
         failpoint("exchange.placed")
-        with held(self.root, "dvc", wait=True), self._store._locked():
-            self._store._write_lock(blocks, names)
+        self._store.merge(blocks, names)
         return tuple(blocks)
 
     def _planned(self, blocks: Mapping[str, str], where: str) -> Sequence[str]:
@@ -154,7 +150,7 @@ class Exchange:
 
         with self._turn:
             try:
-                self._pipeline = _read_pipeline(self._repo, self.root, self._pipeline)
+                self._pipeline = read_pipeline(self._repo, self.root, self._pipeline)
                 for name, block in blocks.items():
                     if outputs_of({name: block}, where).keys() != self._pipeline.stage(name).outs.keys():
                         raise DataDamaged(f"{where}: {name} has other outputs than in the plan of {self.root}")
@@ -175,7 +171,7 @@ class Exchange:
             self._remote.get(working)
             failpoint("exchange.received")
             with ThreadPoolExecutor() as threads:
-                found = dict(zip(working, threads.map(_md5, map(str, working.values())), strict=True))
+                found = dict(zip(working, threads.map(md5_of, map(str, working.values())), strict=True))
             if bad := [value for value, md5 in found.items() if md5 != value.removesuffix(".dir")]:
                 damaged = "\n".join(map(self._remote.where, bad))
                 raise DataDamaged(f"{damaged}: not what was sent, by its MD5; remove it there and send it again")
@@ -197,12 +193,3 @@ class Exchange:
     def _listing(self, value: str) -> dict[str, str]:
         path = self._cached(value)
         return listing_of(path.read_bytes(), str(path))
-
-
-def _open(root: Path) -> Any:
-    """Return DVC's repository."""
-    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    return Repo(str(root), _wait_for_lock=True)

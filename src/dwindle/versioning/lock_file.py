@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LOCK", "LockFile", "read_lock_file", "recorded_hashes", "spell"]
+__all__ = ["LOCK", "LockFile", "blocks_of", "parse", "read_lock_file", "recorded_hashes", "spell"]
 
 LOCK = "dvc.lock"
 
@@ -87,12 +87,12 @@ def recorded_hashes(root: Path, stages: Iterable[str] | None = None) -> dict[str
 def _outs(block: str) -> Iterator[tuple[str, str]]:
     found = _BLOCK.fullmatch(block)
     if found is None:
-        (entry,) = _parse(block).values()
+        (entry,) = parse(block).values()
         yield from ((item["path"], item["md5"]) for item in entry.get("outs", ()) if "md5" in item)
         return
     for item in _ITEM.finditer(found["outs"] or ""):
         path = item["path"]
-        yield (_parse(path) if path[0] in "'\"" else path), item["md5"]
+        yield (parse(path) if path[0] in "'\"" else path), item["md5"]
 
 
 def read_lock_file(path: Path) -> LockFile:
@@ -103,11 +103,11 @@ def read_lock_file(path: Path) -> LockFile:
         return LockFile()
     except UnicodeDecodeError:
         text = "\0"
-    blocks = _blocks(text)
+    blocks = blocks_of(text)
     return LockFile(blocks=blocks) if blocks is not None else _read_as_yaml(path, text)
 
 
-def _blocks(text: str) -> dict[str, str] | None:
+def blocks_of(text: str) -> dict[str, str] | None:
     """Return the blocks of a file in DVC's own spelling, or None where it is spelled otherwise or damaged."""
     if not text.startswith(_HEAD):
         return None
@@ -120,7 +120,8 @@ def _blocks(text: str) -> dict[str, str] | None:
     return blocks
 
 
-def _parse(text: str) -> Any:
+def parse(text: str) -> Any:
+    """Return what a text says as YAML; what is no plain YAML raises an error of ruamel."""
     from ruamel.yaml import YAML
 
     return YAML(typ="safe").load(text)
@@ -130,7 +131,7 @@ def _read_as_yaml(path: Path, text: str) -> LockFile:
     from ruamel.yaml.error import YAMLError
 
     try:
-        data = _parse(text)
+        data = parse(text)
         stages = dict(data["stages"] or {})
     except (YAMLError, KeyError, TypeError, ValueError) as error:
         _log.warning("%s is unreadable (%s); it is written anew, starting from nothing", path, type(error).__name__)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dwindle.data.workspace import _move_into_place, _remove, _see_folder
+from dwindle.data.workspace import held, move_into_place, remove, see_folder
 from dwindle.errors import NotReachable
 from dwindle.failpoints import failpoint
-from dwindle.versioning.dvc_store import _hash, _listing, _sum_up, _write
+from dwindle.versioning.contents import files_at, hashes_of, summed_up, write_copy
 
 __all__ = ["Places"]
 
@@ -42,27 +43,36 @@ class Places:
             NotReachable: if the disk is full or may not be written.
         """
         target = self._root / path
-        with self._turn:
+        with self._turn, self._alone(target):
             if self._stands(target, value):
                 return
             working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
             try:
-                _remove(working)
+                remove(working)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._write(working, value, listing)
                 failpoint("exchange.working")
-                _move_into_place(working, target)
+                move_into_place(working, target)
             except OSError as error:
                 raise NotReachable(f"{target}: cannot be written: {error.strerror or error}") from error
             finally:
-                _remove(working)
+                remove(working)
             self._remember(target, value, listing)
 
+    @contextmanager
+    def _alone(self, target: Path) -> Iterator[None]:
+        """Hold real rows, which lineages share, as the stage does that draws them; all else is its lineage's own."""
+        if target.parent != self._root / "data" / "real":
+            yield
+            return
+        with held(self._root, target.name, wait=True):
+            yield
+
     def _stands(self, target: Path, value: str) -> bool:
-        infos = _listing(self._repo, str(target))
-        hashes = _hash(self._repo, infos)
+        infos = files_at(self._repo, str(target))
+        hashes = hashes_of(self._repo, infos)
         self._seen |= {hashes[file].value: (file, info) for file, info in infos.items()}
-        return bool(infos) and _sum_up(str(target), infos, hashes).fields["md5"] == value
+        return bool(infos) and summed_up(str(target), infos, hashes).fields["md5"] == value
 
     def _write(self, working: Path, value: str, listing: Mapping[str, str] | None) -> None:
         if listing is None:
@@ -72,7 +82,7 @@ class Places:
         for name, md5 in listing.items():
             if not self._linked(md5, working / name):
                 self._copy(md5, working / name)
-        _see_folder(working)
+        see_folder(working)
 
     def _linked(self, md5: str, target: Path) -> bool:
         """Link a file that stands in another output, unchanged: a shard that many folders share is there once."""
@@ -89,7 +99,7 @@ class Places:
         return True
 
     def _copy(self, md5: str, target: Path) -> None:
-        _write(target, self._repo.cache.repo.oid_to_path(md5))
+        write_copy(target, self._repo.cache.repo.oid_to_path(md5))
         target.chmod(0o644)
         descriptor = os.open(target, os.O_RDONLY)
         try:
@@ -101,7 +111,7 @@ class Places:
         """Tell DVC the MD5 of each file, so that nobody reads it again to find that out."""
         from dvc_data.hashfile.hash_info import HashInfo
 
-        infos = _listing(self._repo, str(target))
+        infos = files_at(self._repo, str(target))
         values = {file: value if listing is None else listing[Path(file).name] for file in infos}
         self._seen |= {values[file]: (file, info) for file, info in infos.items()}
         known = [(file, HashInfo("md5", values[file]), info) for file, info in infos.items()]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dwindle.errors import BadInput, DataDamaged
-from dwindle.versioning.lock_file import LockFile, _blocks, _parse, spell
+from dwindle.versioning.lock_file import LockFile, blocks_of, parse, spell
 
 __all__ = ["is_reference", "listing_of", "outputs_of", "place_of", "read_reference", "spell_reference"]
 
@@ -68,7 +68,7 @@ def read_reference(text: bytes, where: str) -> dict[str, str]:
     if found is None or hashlib.sha256(body).hexdigest() != found[1].decode():
         raise DataDamaged(f"{where}: cut or changed since it was written; send it again")
     plain = body.decode("ascii", errors="replace")
-    blocks = _blocks(plain) if _HARMLESS.fullmatch(plain) else None
+    blocks = blocks_of(plain) if _HARMLESS.fullmatch(plain) else None
     if not blocks or not all(_is_canonical(block) for block in blocks.values()):
         raise DataDamaged(f"{where}: not a part of dvc.lock")
     return blocks
@@ -79,7 +79,7 @@ def _is_canonical(block: str) -> bool:
     from ruamel.yaml.error import YAMLError
 
     try:
-        ((name, entry),) = _parse(block).items()
+        ((name, entry),) = parse(block).items()
         items = [*entry.get("deps", ()), *entry["outs"]]
         texts = [entry["cmd"], *(item[key] for item in items for key in ("path", "hash", "md5"))]
         return spell(name, entry) == block and all(isinstance(text, str) for text in texts)

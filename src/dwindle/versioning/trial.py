@@ -6,8 +6,7 @@ import uuid
 from pathlib import Path
 
 from dwindle.errors import NotReachable
-from dwindle.versioning.dvc_store import why_off
-from dwindle.versioning.exchange import _open
+from dwindle.versioning.dvc_store import open_repo, why_off
 from dwindle.versioning.remote import Remote
 
 __all__ = ["try_remote"]
@@ -29,7 +28,7 @@ def try_remote(root: Path, remote: str) -> str:
     """
     if reason := why_off(root):
         raise NotReachable(reason)
-    tried, place = Remote(_open(root), remote), f"dwindle-check/{uuid.uuid4().hex}"
+    tried, place = Remote(open_repo(root), remote), f"dwindle-check/{uuid.uuid4().hex}"
     tried.write(place, place.encode())
     if tried.read(place) != place.encode():
         raise NotReachable(f"{tried.address}: what was written reads differently")
