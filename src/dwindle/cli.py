@@ -118,6 +118,7 @@ def report(
     sweep: Annotated[
         str, typer.Argument(help="A params file, a folder that holds one, a preset, or the name of the sweep here.")
     ] = "",
+    overrides: Overrides = None,
 ) -> None:
     """Write one HTML page that shows what a sweep found, with its pictures and tables beside it."""
     from dwindle.config.finding import find_sweep
@@ -126,10 +127,10 @@ def report(
     from dwindle.plan import read_plan
     from dwindle.recording import Recorder
 
-    params = find_sweep(sweep)
-    loaded = load_sweep(params)
+    word, laid = ("", [sweep, *(overrides or ())]) if "=" in sweep else (sweep, overrides or [])
+    loaded = load_sweep(find_sweep(word), laid)
     plan = read_plan(loaded.root)
-    written = report_sweep(loaded, plan, params)
+    written = report_sweep(loaded, plan)
     Recorder(loaded, plan, versioning=False).report(written.html.parent)
     typer.echo(f"report    {written.html}")
     for path in (*written.pictures, *written.tables):

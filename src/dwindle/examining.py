@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from dwindle.config.sweep import Sweep
 from dwindle.errors import BadInput
@@ -66,14 +65,14 @@ def examine(sweep: Sweep, plan: Plan, *, whole: bool, changed: bool, commands: M
     return Examined(summary, found)
 
 
-def report_sweep(sweep: Sweep, plan: Plan, params: Path) -> Report:
+def report_sweep(sweep: Sweep, plan: Plan) -> Report:
     """Write the report of a sweep, as far as it is grown.
 
     Raises:
         BadInput: if nothing was evaluated.
     """
     profiles(sweep.root, plan)  # says what is missing, before checks and thresholds look for it
-    return write_report(sweep, plan, extra=_thresholds(sweep, plan), checks=_checks(sweep, plan), params=params)
+    return write_report(sweep, plan, extra=_thresholds(sweep, plan), checks=_checks(sweep, plan))
 
 
 def _checks(sweep: Sweep, plan: Plan) -> list[TextTable]:

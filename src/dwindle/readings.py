@@ -14,12 +14,13 @@ from dwindle.contracts import Curve
 from dwindle.data.manifest import read_manifest
 from dwindle.expectations import z_scores
 from dwindle.plan import Plan
-from dwindle.stages.results import evaluation
+from dwindle.stages.results import evaluation, rows_by_origin
 from dwindle.stages.steps import output
-from dwindle.survey import rows_by_origin
 from dwindle.tracking.records import GenerationRecord
 
 __all__ = ["generation_record"]
+
+_ENDS = {"": "mean", ".low": "low", ".high": "high"}
 
 
 def generation_record(
@@ -63,4 +64,9 @@ def _composition(root: Path, plan: Plan, key: str) -> dict[str, float | None]:
     chains = manifest.facts["chains"]
     rows = {f"rows.{origin}": count / chains for origin, count in rows_by_origin(manifest).items()}
     dropped = sum(manifest.facts["dropped"].values()) / chains
-    return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"]}
+    told = {
+        f"{name}{end}": fact[key]
+        for name, fact in manifest.facts.get("judged", {}).items()
+        for end, key in _ENDS.items()
+    }
+    return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"], **told}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dwindle.data.manifest import Manifest, read_manifest, verify
+from dwindle.data.manifest import read_manifest, verify
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
@@ -91,10 +91,3 @@ def _damage(path: Path) -> str:
     except DataDamaged as error:
         return str(error)
     return ""
-
-
-def rows_by_origin(manifest: Manifest) -> Mapping[str, int]:
-    """Return how many rows of all chains trained a generation: real, fresh and synthetic."""
-    origins: Mapping[str, int] = manifest.facts["rows"]["origin"]
-    synthetic = sum(count for origin, count in origins.items() if origin.isdigit())
-    return {"real": origins.get("real", 0), "fresh": origins.get("fresh", 0), "synthetic": synthetic}

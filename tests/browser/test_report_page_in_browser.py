@@ -107,6 +107,31 @@ def test_what_scrolls_can_be_reached_by_the_keyboard_and_has_a_name(tab, page):
     assert all(region == [0, "region", True] for region in regions)
 
 
+def test_what_does_not_scroll_is_no_stop_for_the_keyboard(tab, page):
+    tab.open(page, width=1280)
+    still = tab.ask(
+        "[...document.querySelectorAll('.wide, pre')]"
+        ".filter((e) => e.checkVisibility() && e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight)"
+        ".map((e) => e.tabIndex)"
+    )
+    assert len(still) > 5
+    assert set(still) == {-1}
+
+
+def test_what_is_behind_the_verdicts_is_unfolded_by_the_keyboard_and_on_paper(tab, page):
+    tab.open(page)
+    folded = "document.querySelector('#verdicts details')"
+    assert tab.ask(f"{folded}.open") is False
+    tab.ask(f"{folded}.querySelector('summary').focus()")
+    tab.press("Enter")
+    assert tab.ask(f"{folded}.open") is True
+    behind = tab.ask(f"{folded}.innerText")
+    assert all(words in behind for words in tab.ask("[...document.querySelectorAll('#verdicts td')].map(e => e.title)"))
+    tab.open(page)
+    tab.ask("dispatchEvent(new Event('beforeprint'))")
+    assert tab.ask("[...document.querySelectorAll('details')].every((e) => e.open)")
+
+
 def test_the_page_asks_for_nothing_but_itself(tab, page):
     tab.requests.clear()
     tab.open(page)

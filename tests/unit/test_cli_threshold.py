@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dwindle.errors import BadInput
+from dwindle.report import thresholds
 from dwindle.report.canvas import styled
 from dwindle.report.ratio_findings import Asked, findings
 from dwindle.report.ratio_groups import ratio_groups
@@ -93,7 +94,7 @@ def test_lineages_that_differ_in_their_seed_alone_are_pooled_and_other_sizes_are
     assert (other.name, other.controls) == ("fresh, budget 500", ())
     found, without = findings(tmp_path, plan)
     assert [one.ratio for one in found.threshold.judged] == [0.0, 0.3, 0.6, 0.9]
-    assert without.beside == "generation 0, for want of an all-real lineage"
+    assert without.beside == "generation 0, for want of an all-real lineage with the same settings"
 
 
 # --------------------------------------------------------------------------------------------------- what is found
@@ -140,12 +141,36 @@ def test_the_tables_and_the_answer_say_the_same_number(tmp_path):
     assert [row[2] for row in every.rows[:5]] == ["0", "0.3", "0.6", "0.9", "1"]
     assert every.rows[0][3] == "control"
     assert (every.rows[1][6], every.rows[3][6]) == ("stable", "unstable")
+    assert (
+        f"so with a share of at least {ratios.rows[0][3]} fresh real rows; by mean_error, after 8 generations"
+        in (answers(found)[0])
+    )
+
+
+def test_the_control_beside_itself_has_no_interval_and_no_answer(tmp_path):
+    plan = swept(tmp_path, FRESH | REPLACE | CONTROL, more="control: true")
+    _, every = threshold_tables(plan, tmp_path)
+    assert (every.rows[0][4], every.rows[0][6:]) == ("1", ("undecided", "the yardstick itself"))
+
+
+def test_the_strictest_criterion_is_the_one_that_no_ratio_keeps(tmp_path):
+    zero = {"fresh-0": ("{name: fresh, synthetic_ratio: 0.0}", 1.0)}
+    plan = swept(tmp_path, zero | FRESH | CONTROL, more="control: true")
+    for name, (_, level) in (zero | FRESH | CONTROL).items():
+        draw, spread = Seed(5, (name,)).numpy(), 1.0 if name == "control" else 0.1
+        rows = {"mean_error": chains(draw, level), "variance": chains(draw, spread)}
+        publish(tmp_path, plan, {name: dict.fromkeys(range(9), rows)})
+    (told,) = answers(findings(tmp_path, plan))
+    assert told == (
+        "fresh: unstable at 0 already, the smallest ratio tried; by variance, the strictest of 2 criteria, "
+        "after 8 generations"
+    )
 
 
 def test_a_sweep_that_stays_stable_says_so_by_a_bound(tmp_path):
     plan = swept(tmp_path, {name: (regime, 1.0) for name, (regime, _) in FRESH.items()})
     table, _ = threshold_tables(plan, tmp_path)
-    assert table.rows[0][2:4] == ("> 0.9 [> 0.9, > 0.9]", "< 0.1 [< 0.1, < 0.1]")
+    assert table.rows[0][2:4] == ("> 0.9", "< 0.1")
     assert "stable up to 0.9, the largest ratio tried" in table.rows[0][-1]
 
 
@@ -163,15 +188,37 @@ def test_the_picture_shows_every_ratio_the_limit_and_the_interval(tmp_path):
     assert list(drawn.lines[0].get_xdata()) == [0.0, 0.3, 0.6, 0.9, 1.0]
 
 
+def test_long_names_of_groups_are_not_cut_and_no_label_lies_on_another(tmp_path):
+    own = dict.fromkeys(FRESH, ", budget: 120, sampler: {variance_factor: 0.9}, family: {name: gaussian, ddof: 1}")
+    plan = swept(tmp_path, FRESH | BLEND | REPLACE | CONTROL, more="control: true", own=own)
+    with styled():
+        figure = threshold_figure(plan, findings(tmp_path, plan))
+        figure.draw_without_rendering()
+        upper, lower = figure.axes
+        names = [text.get_window_extent() for text in lower.get_yticklabels()]
+        ticks = [text.get_window_extent() for text in upper.get_yticklabels(which="both") if text.get_text()]
+        label = upper.yaxis.label.get_window_extent()
+        above, title = figure.texts[-1].get_window_extent(), upper.title.get_window_extent()
+    assert max(len(text.get_text()) for text in lower.get_yticklabels()) > 40
+    assert min(box.x0 for box in (*names, label)) >= 0
+    assert len(ticks) > 2
+    assert not any(label.overlaps(tick) for tick in ticks)
+    assert not names[0].overlaps(names[1])
+    assert not above.overlaps(title)
+
+
 # ----------------------------------------------------------------------------------------------------- the command
 
 
 def test_the_command_prints_both_tables_and_draws_the_picture(tmp_path, dwindle, monkeypatch):
     swept(tmp_path, FRESH | REPLACE | CONTROL, more="control: true")
     monkeypatch.chdir(tmp_path)
+    judged, own = [], thresholds.findings
+    monkeypatch.setattr(thresholds, "findings", lambda *asked: judged.append(asked) or own(*asked))
     ended = dwindle("threshold", "asked", "--measure", "mean_error", "--limit", "3", "--window", "0.5")
     assert (ended.code, ended.err) == (0, "")
     assert "mean_error / control <= 3" in ended.out
+    assert len(judged) == 1
     assert "each chain by its mean over generations 5 to 8, beside control" in ended.out
     assert (tmp_path / "plots" / "asked" / "threshold.png").stat().st_size > 10_000
 

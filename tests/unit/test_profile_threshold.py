@@ -173,6 +173,7 @@ def test_a_sweep_without_noise_crosses_where_its_line_does_and_is_bracketed_by_w
     assert memory(found.value, HORIZON) == pytest.approx(low + share * (high - low))
     assert found.low < found.value < found.high
     assert (found.stable, found.unstable) == (0.5, 0.8)
+    assert (found.judged[0].answer, found.judged[0].reason) == ("undecided", "the yardstick itself")
     assert [(one.ratio, one.value) for one in found.judged] == [
         (0.0, 1.0),
         (0.5, 1.5),
@@ -191,18 +192,38 @@ def test_where_no_ratio_is_unstable_the_threshold_lies_beyond_the_largest():
     )
     assert 0.5 < near.low < 0.9
     assert math.isinf(near.high)
+    assert math.isinf(near.value)
+    assert near.reason == "no crossing up to 0.9, the largest ratio tried, which is not shown stable"
 
 
 def test_a_ratio_of_0_that_is_itself_unstable_leaves_nothing_to_interpolate():
     found = threshold([still(0.0, 3.0), still(0.5, 4.0)], still(0.0, 1.0), DOUBLED, horizon=HORIZON)
     assert math.isnan(found.value)
     assert found.reason == "unstable at 0 already, the smallest ratio tried"
+    assert found.nowhere
+
+
+def test_an_all_real_lineage_that_drew_the_controls_own_rows_is_the_yardstick_and_shows_nothing():
+    control, same, other = (still(0.0, 1.0, chains=20, spread=0.1) for _ in range(3))
+    other.level[0] += 0.01
+    answers = [
+        threshold([one, still(0.9, 4.0)], control, DOUBLED, horizon=HORIZON).judged[0].answer for one in (same, other)
+    ]
+    assert answers == ["undecided", "stable"]
+
+
+def test_a_smallest_ratio_that_only_on_average_is_beyond_the_limit_is_not_called_unstable():
+    wide = still(0.0, 2.3, chains=20, spread=2.0)
+    found = threshold([wide, still(0.5, 4.0)], still(0.0, 1.0), DOUBLED, horizon=HORIZON)
+    assert found.nowhere
+    assert found.reason == "beyond the limit at 0 already, the smallest ratio tried, which is not shown unstable"
 
 
 @pytest.mark.parametrize("level", [math.nan, 0.0], ids=["no value", "a mean of 0"])
 def test_without_a_usable_control_there_is_no_threshold_and_a_reason(level):
     found = threshold([still(0.5, 1.0)], still(0.0, level), DOUBLED, horizon=HORIZON)
     assert math.isnan(found.value)
+    assert not found.nowhere
     assert "control" in found.reason
 
 

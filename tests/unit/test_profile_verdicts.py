@@ -166,12 +166,25 @@ def shares(measure, curve, **options):
     return {measure: trajectory(noisy(curve, **options), "higher")}
 
 
-@pytest.mark.parametrize(("number", "name"), [(6, "recall"), (6, "tail_mass"), (7, "on_mode"), (8, "precision")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(6, "recall"), (6, "tail_mass"), (6, "tail_coverage"), (7, "on_mode"), (8, "precision")]
+)
 def test_a_share_that_falls_is_a_loss_and_one_that_stays_is_none(number, name):
     falling, staying = np.linspace(0.95, 0.6, GENERATIONS), np.full(GENERATIONS, 0.95)
     assert ask(number, shares(name, falling)).verdict == "yes"
     assert ask(number, shares(name, staying)).verdict == "no"
     assert ask(number, shares(name, falling), shares(name, staying, name="c")).verdict == "yes"
+
+
+def test_a_share_of_rows_that_are_made_up_is_off_the_support_where_it_rises():
+    rising, staying = (
+        {"hallucinations": trajectory(noisy(curve), "lower")}
+        for curve in (np.linspace(0.05, 0.4, GENERATIONS), np.full(GENERATIONS, 0.05))
+    )
+    assert ask(8, rising).verdict == "yes"
+    assert ask(8, rising).value == pytest.approx(0.35, abs=0.02)
+    assert ask(8, staying).verdict == "no"
+    assert ask(8, staying, rising).verdict == "no"
 
 
 def test_mass_that_is_missing_is_a_tail_that_is_lost():

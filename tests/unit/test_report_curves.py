@@ -145,7 +145,7 @@ def test_theory_is_a_dashed_line_of_the_lineages_shade_and_brings_panels_of_its_
     assert drawn.is_dashed()
     assert drawn.get_color() == darker(colours(list(plan.recipes))["replace"])
     assert line(panel(figure, "variance_ratio"), "replace.theory") is None
-    assert "|z| to closed form at most" in panel(figure, "variance").get_xlabel()
+    assert panel(figure, "variance").get_xlabel() == "generation; |z| to closed form at most 0.3 in 3"
     assert any("Shumailov" in text.get_text() for text in panel(figure, "key").texts)
 
 
@@ -222,3 +222,19 @@ def test_theory_stays_out_of_a_panel_that_shows_geometric_means(tmp_path, plan, 
     figure = figure_of(tmp_path, plan)
     assert set(line(panel(figure, "recall"), "replace.theory").get_ydata()) == {0.7}
     assert line(panel(figure, "variance_ratio"), "replace.theory") is None
+
+
+def test_a_name_with_dollar_signs_is_shown_as_it_is_and_powers_of_ten_as_plain_numbers(tmp_path):
+    from matplotlib.figure import Figure
+
+    made = {"replace": {t: {"variance_ratio": around(10.0**-t, 0.1 * 10.0**-t)} for t in range(4)}}
+    plan = made_sweep(tmp_path, made)
+    with styled():
+        figure = curves_figure(plan, panels_of(tmp_path, plan))
+        assert not Figure().text(0, 0, "costs-$5-or-$6").get_parse_math()
+        figure.draw_without_rendering()
+        axes = panel(figure, "variance_ratio")
+        ticks = [text.get_text() for text in axes.get_yticklabels(which="both")]
+    assert axes.get_yscale() == "log"
+    assert {"0.001", "0.1", "1"} <= set(ticks)
+    assert not any("$" in tick for tick in ticks)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dwindle.config.sweep import load_sweep
-from dwindle.report.page import report_sweep, write_report
+from dwindle.report.page import write_report
 from dwindle.report.page.cost import costs, sized
 from dwindle.report.page.material import gathered_material
 from dwindle.report.page.provenance import rows_a_chain
@@ -143,8 +143,8 @@ def test_the_long_table_has_every_number_and_travels_with_the_page(small):
 def test_texts_of_a_model_are_escaped_and_cannot_leave_their_cell(tmp_path):
     for name, repeats in (("train.txt", 60), ("test.txt", 20)):
         (tmp_path / name).write_text(f"{HOSTILE}\n" * repeats)
-    grow(tmp_path, WORDS.format(train=tmp_path / "train.txt", test=tmp_path / "test.txt"))
-    report = report_sweep(tmp_path / "params.yaml")
+    plan = grow(tmp_path, WORDS.format(train=tmp_path / "train.txt", test=tmp_path / "test.txt"))
+    report = write_report(load_sweep(tmp_path / "params.yaml"), plan)
     text = report.html.read_text()
     page = Reader(text)
     assert any("<script>" in cell for row in page.tables["replace"].rows for cell in row)

@@ -140,6 +140,7 @@ def test_a_lineages_own_table_tells_every_verdict_every_passage_and_the_phase(fo
     assert tuple(row[0] for row in table.rows) == DEFINITIONS
     phase, *first = table.notes
     assert phase.startswith("phase: late (read from ")
+    assert first.pop() == "of measures that do not drift, one in twenty leaves its band by chance"
     assert len(first) == 3
     assert first[0].startswith("first passage of variance: generation 1, below, harmful; chains: median 1, ")
 

@@ -107,7 +107,8 @@ def test_where_theory_speaks_the_table_tells_how_far_the_chains_are_from_it(tmp_
     (note,) = sweep_table(tmp_path, plan).notes
     deviation = math.sqrt(2 * 49 / 2) / 50  # of the mean of two chi-squared laws of 49 degrees over 50
     expected = (1.3 - 0.98) / (deviation / math.sqrt(4))
-    assert note == f"variance: at most |z| = {expected:.1f} from the closed form, over all generations (replace)"
+    told = "replace, the largest of 1; standard errors of the closed form"
+    assert note == f"variance: at most |z| = {expected:.1f} from the closed form ({told})"
 
 
 @pytest.mark.parametrize(

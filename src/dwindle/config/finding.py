@@ -7,10 +7,10 @@ from pathlib import Path
 from dwindle.config.reading import read_yaml
 from dwindle.errors import BadInput, nearest
 
-__all__ = ["PARAMS", "find_sweep"]
+__all__ = ["PARAMS", "REPRODUCED", "find_sweep"]
 
-PARAMS = "params.yaml"
-_REPRODUCED, _PRESETS = Path("reproduced"), Path("presets")
+PARAMS, REPRODUCED = "params.yaml", "reproduced"
+_REPRODUCED, _PRESETS = Path(REPRODUCED), Path("presets")
 
 
 def find_sweep(word: str = "") -> Path:

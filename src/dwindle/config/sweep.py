@@ -7,7 +7,7 @@ lineage is grown at every point.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Sweep:
         root: the project: everything is written below it.
         preset: the published result that it reproduces, if it is one of those.
         points: every point of the grid, if it has axes; several may share a lineage.
+        params: the file that it was read from, below the root.
+        overrides: `key.path=value`, what was laid over the file.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Sweep:
     root: Path = field(default_factory=Path)
     preset: Preset | None = None
     points: tuple[Point, ...] = ()
+    params: Path = Path("params.yaml")
+    overrides: tuple[str, ...] = ()
 
     def chosen(self, name: str | None) -> tuple[str, ...]:
         """Return the names of the lineages to grow: one, the first if the name is empty, all if it is None.
@@ -97,7 +101,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     sweep = _sweep(document, path.resolve().parent, problems)
     if sweep is None or problems:
         raise BadInput(*dict.fromkeys(problems)) from problems.cause
-    return sweep
+    return replace(sweep, params=Path(path.name), overrides=tuple(overrides))
 
 
 def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:

@@ -150,7 +150,7 @@ def criterion_for(
 
 def _default(name: str, trajectory: Trajectory, relative: bool, falls: bool, limits: Thresholds) -> float:
     if not relative:
-        return limits.hallucinated if falls else math.log(limits.catastrophe)
+        return limits.hallucinated if falls or name in _SHARES else math.log(limits.catastrophe)
     if not falls:
         return limits.catastrophe
     tail = trajectory.better == "higher" or name in CANDIDATES[DEFINITIONS[5]]

@@ -65,12 +65,15 @@ def _projected(trajectory: Trajectory, ahead: float) -> FloatArray:
     return np.asarray(changes(trajectory.points) + ahead * pace, dtype=np.float64)
 
 
+_NO_TAIL = "no tail was measured at two generations: add the metric tail_mass, prdc or perplexity_by_frequency"
+
+
 def lost_tails(measures: Trajectories, control: Trajectories, limits: Thresholds, *, paired: bool) -> Verdict:
     """Judge whether the tail of the real distribution is thinner than at generation 0."""
     definition = DEFINITIONS[5]
     chosen = candidate(measures, CANDIDATES[definition])
     if chosen is None:
-        return undefined(definition, "no tail was measured at two generations: add the metric tail_mass or prdc")
+        return undefined(definition, _NO_TAIL)
     name, trajectory = chosen
     present = _covered(name, trajectory)
     other = reference(present, _covered(name, control[name]) if name in control else None, paired=paired)
@@ -100,7 +103,8 @@ def hallucinated(measures: Trajectories, control: Trajectories, limits: Threshol
     definition = DEFINITIONS[7]
     chosen = candidate(measures, CANDIDATES[definition])
     if chosen is None:
-        return undefined(definition, "no share of samples off the real support: add the metric prdc or modes")
+        missing = "no share of samples off the real support: add the metric prdc, modes or fact_recall"
+        return undefined(definition, missing)
     same = "the same evidence as that on entanglement" if chosen[0] == "on_mode" else ""
     verdict = Verdict(
         definition, "undecided", chosen[0], "rise of the share of samples off the real support", reason=same
@@ -109,6 +113,8 @@ def hallucinated(measures: Trajectories, control: Trajectories, limits: Threshol
 
 
 def _off(verdict: Verdict, on: Trajectory, control: Trajectories, threshold: float, paired: bool) -> Verdict:
+    # Hallucinations count the samples off the support, the other measures those on it.
+    sign = 1.0 if verdict.measure == "hallucinations" else -1.0
     other = reference(on, control.get(verdict.measure), paired=paired)
-    found = beside(-on.values[-1], -other.values, paired=other.paired)
+    found = beside(sign * on.values[-1], sign * other.values, paired=other.paired)
     return above(replace(verdict, statistic=f"{verdict.statistic}, beside {other.name}"), found, threshold)

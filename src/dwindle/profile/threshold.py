@@ -67,9 +67,10 @@ class Judged:
         value: the ratio to the control, or the difference from it.
         low: end of its 95 % interval; nan with fewer than three chains.
         high: the other end.
-        answer: stable or unstable where the whole interval lies on one side of the limit.
+        answer: stable or unstable where the whole interval lies on one side of the limit; the control beside itself,
+            or an all-real lineage that drew the same rows, is neither.
         moving: whether harm still grows over the second half: its interval lies above the tolerance.
-        reason: what was undefined.
+        reason: what was undefined, and why there is no answer.
     """
 
     ratio: float
@@ -112,6 +113,11 @@ class Threshold:
     def unstable(self) -> float:
         """The smallest ratio that is shown to be unstable; infinite if none is."""
         return min((r.ratio for r in self.judged if r.answer == "unstable"), default=math.inf)
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether harm exceeds the limit at the smallest ratio tried already."""
+        return math.isnan(self.value) and bool(self.judged)
 
     @property
     def moving(self) -> tuple[float, ...]:
@@ -214,7 +220,9 @@ def _judged(
         answer = "stable"
     lost = len(one.level) - one.count
     reason = f"{lost} of {len(one.level)} chains undefined" if lost else ""
-    if lost and answer == "stable":
+    if one is control or (one.ratio == 0 and np.array_equal(one.level, control.level, equal_nan=True)):
+        answer, reason = "undecided", "; ".join(filter(None, ("the yardstick itself", reason)))
+    elif lost and answer == "stable":
         answer = "undecided"  # a chain whose risk is infinite has no number: those that are left look better than all
     ends = sorted(criterion.told(np.array([low, high])).tolist())
     told = float(criterion.told(harm))
@@ -225,15 +233,25 @@ def _judged(
 
 def _threshold(found: Threshold, crossed: FloatArray, chains: int, horizon: int) -> Threshold:
     """Fill in the interval over resamples, (3, b) ways of drawing the line, and say why a number is none."""
-    least, most = found.judged[0].ratio, found.judged[-1].ratio
-    reason = ""
-    if found.value == -math.inf:
-        found, reason = replace(found, value=math.nan), f"unstable at {least:g} already, the smallest ratio tried"
-    elif found.value == math.inf:
-        reason = f"stable up to {most:g}, the largest ratio tried"
+    reason = _beyond(found)
+    found = replace(found, value=math.nan) if found.value == -math.inf else found
     if chains < LEAST_CHAINS:
         return replace(found, reason="; ".join(filter(None, (reason, f"{chains} chains have no interval"))))
     low, high = quantiles(crossed.min(axis=0), chains)[0], quantiles(crossed.max(axis=0), chains)[1]
     all_cross = bool(np.isfinite(crossed).all())
     error = float(memory(crossed[0], horizon).std(ddof=1)) if all_cross else math.nan
     return replace(found, low=max(low, 0.0), high=high, error=error, reason=reason)
+
+
+def _beyond(found: Threshold) -> str:
+    """Say on which side of all ratios tried the limit is crossed, and whether the ratio there is shown to be so."""
+    least, most = found.judged[0], found.judged[-1]
+    if found.value == -math.inf:
+        where = f"{least.ratio:g} already, the smallest ratio tried"
+        shown = least.answer == "unstable"
+        return f"unstable at {where}" if shown else f"beyond the limit at {where}, which is not shown unstable"
+    if found.value == math.inf:
+        where = f"{most.ratio:g}, the largest ratio tried"
+        shown = found.stable == most.ratio
+        return f"stable up to {where}" if shown else f"no crossing up to {where}, which is not shown stable"
+    return ""

@@ -39,9 +39,9 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = {
     DEFINITIONS[2]: _RISKS,
     DEFINITIONS[3]: ("log_variance", "variance_ratio", "variance", "heterozygosity"),
     DEFINITIONS[4]: ("parameter_error", "frechet", "sliced_wasserstein", "mean_error", "risk", "perplexity"),
-    DEFINITIONS[5]: ("tail_mass", "missing_mass", "recall", "support"),
+    DEFINITIONS[5]: ("tail_mass", "tail_coverage", "missing_mass", "recall", "support"),
     DEFINITIONS[6]: ("on_mode",),
-    DEFINITIONS[7]: ("precision", "on_mode"),
+    DEFINITIONS[7]: ("precision", "hallucinations", "on_mode"),
 }
 """The measures that a definition can be judged by, the best first.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FAINT", "INK", "QUIET", "colours", "darker", "markers", "plots_folder", "save", "styled"]
+__all__ = ["FAINT", "INK", "QUIET", "colours", "darker", "markers", "plain_ticks", "plots_folder", "save", "styled"]
 
 INK, QUIET, FAINT = "#222222", "#6b6b6b", "#dddddd"
 
@@ -24,6 +25,7 @@ _STYLE: Mapping[str, object] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollar signs
     "axes.edgecolor": QUIET,
     "axes.labelcolor": QUIET,
     "axes.linewidth": 0.8,
@@ -79,6 +81,18 @@ def darker(colour: str) -> str:
 
     red, green, blue = (0.55 * part for part in to_rgb(colour))
     return to_hex((red, green, blue))
+
+
+def plain_ticks(axis: Any) -> None:
+    """Label a logarithmic axis with plain numbers: 1, 2 and 5 of each decade where there are few."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low) if low > 0 else 9.0
+    subs = (1.0, 2.0, 5.0) if decades < 2.2 else (1.0, 3.0) if decades < 3.5 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def plots_folder(root: Path, sweep: str) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dwindle.components import name_of
 from dwindle.plan import Plan
-from dwindle.report.canvas import INK, QUIET, colours, darker, markers, plots_folder, save, styled
+from dwindle.report.canvas import INK, QUIET, colours, darker, markers, plain_ticks, plots_folder, save, styled
 from dwindle.report.key import Sign, draw_key
 from dwindle.report.panels import Panel, panels_of
 from dwindle.report.series import Series
@@ -104,6 +104,8 @@ def _draw_panel(axes: Axes, panel: Panel, plan: Plan) -> None:
         text = textwrap.fill(f"undefined: {panel.why_empty}", 40)
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=QUIET, gid="undefined")
     _label_ends(axes, panel, palette)
+    if panel.logarithmic:
+        plain_ticks(axes.yaxis)
     axes.set_title(question(panel.name, panel.measure))
     axes.set(xlabel=_below(panel), ylabel=heading(panel.name, panel.measure, panel.real))
     axes.grid(visible=False, axis="x")
@@ -112,7 +114,10 @@ def _draw_panel(axes: Axes, panel: Panel, plan: Plan) -> None:
 
 def _below(panel: Panel) -> str:
     far = panel.distance()
-    return "generation" if far is None else f"generation; |z| to closed form at most {far[0]:.1f} ({far[1]})"
+    if far is None:
+        return "generation"
+    errors = f", errors of {far.chains} chains" if far.chains else ""
+    return f"generation; |z| to closed form at most {far.score:.1f} in {far.count:,}{errors}"
 
 
 def _draw_series(axes: Axes, series: Series, colour: str, marker: str, *, order: float) -> None:

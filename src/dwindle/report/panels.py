@@ -15,7 +15,24 @@ from dwindle.plan import Plan
 from dwindle.report.profiles import passages, profiles
 from dwindle.report.series import Gathered, Series, chosen, gather, measure_in, real_in
 
-__all__ = ["Panel", "panels_of"]
+__all__ = ["Distance", "Panel", "panels_of"]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far chains are from theory at most.
+
+    Args:
+        score: the largest |z| over all generations and lineages.
+        lineage: whose it is.
+        count: how many scores it is the largest of: some of many are large by chance.
+        chains: chains that its standard error was estimated from; 0 where the closed form knows it.
+    """
+
+    score: float
+    lineage: str
+    count: int
+    chains: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +70,25 @@ class Panel:
             return ""
         return "; ".join(dict.fromkeys(reason for series in self.series.values() for reason in series.reasons))
 
-    def distance(self) -> tuple[float, str] | None:
-        """Return the largest |z| between chains and theory over all generations, and its lineage; None without any."""
-        found = [
-            (float(np.nanmax(np.abs(scores))), lineage)
-            for lineage, scores in ((name, _scores(self.series[name], curve)) for name, curve in self.theory.items())
-            if np.isfinite(scores).any()
-        ]
-        return max(found, default=None)
+    def distance(self) -> Distance | None:
+        """Return how far chains are from theory at most, over all generations and lineages; None without theory."""
+        scores = {name: np.abs(_scores(self.series[name], curve)) for name, curve in self.theory.items()}
+        known = {name: one[np.isfinite(one)] for name, one in scores.items() if np.isfinite(one).any()}
+        if not known:
+            return None
+        score, lineage = max((float(one.max()), name) for name, one in known.items())
+        chains = 0 if self.theory[lineage].deviation is not None else self.series[lineage].chains.shape[1]
+        return Distance(score, lineage, sum(map(len, known.values())), chains)
+
+    def closeness(self) -> str:
+        """Say how far chains are from theory at most, and what that is worth; empty without theory."""
+        far = self.distance()
+        if far is None:
+            return ""
+        errors = f"standard errors from its {far.chains} chains, too small where chains are few and skewed"
+        told = errors if far.chains else "standard errors of the closed form"
+        whose = f"{far.lineage}, the largest of {far.count:,}"
+        return f"at most |z| = {far.score:.1f} from the closed form ({whose}; {told})"
 
 
 def _scores(series: Series, curve: Curve) -> FloatArray:

@@ -158,6 +158,7 @@ def verdicts_table(lineage: str, profile: Profile) -> TextTable:
     """Return a lineage's profile, a line a definition, with every first passage below."""
     notes = [f"phase: {profile.phase.label} ({profile.phase.reason})"]
     notes += [_passage_line(row) for row in profile.passage_rows()]
+    notes += ["of measures that do not drift, one in twenty leaves its band by chance"] if profile.passages else []
     rows = tuple(_verdict_line(verdict) for verdict in profile.verdicts)
     columns = ("definition", "verdict", "value [95 %]", "threshold", "judged by")
     return TextTable(f"profile-{lineage}", f"collapse profile of {lineage}", columns, rows, tuple(notes))
@@ -170,7 +171,8 @@ def details(found: Mapping[str, Profile]) -> dict[str, list[str]]:
 
 
 def _verdict_line(verdict: Verdict) -> tuple[str, ...]:
-    interval = f" [{verdict.low:.3g}, {verdict.high:.3g}]" if math.isfinite(verdict.high - verdict.low) else ""
+    wide = math.isfinite(verdict.high - verdict.low) and not verdict.low == verdict.value == verdict.high
+    interval = f" [{verdict.low:.3g}, {verdict.high:.3g}]" if wide else ""
     value = f"{verdict.value:.3g}{interval}" if math.isfinite(verdict.value) else "-"
     threshold = f"{verdict.threshold:.3g}" if math.isfinite(verdict.threshold) else "-"
     judged = f"{verdict.measure}: {verdict.statistic}" if verdict.measure else ""

@@ -167,7 +167,7 @@ def _finding(
     found = threshold(list(sweep.values()), control, criterion, horizon=horizon, seed=_SEED.at(criterion.measure))
     averaged = late(next(iter(seen.values())), asked.window).generations
     law = Law(group.recipe, plan.recipe(controls[0]) if controls else None, criterion, averaged, horizon)
-    beside = ", ".join(controls) or "generation 0, for want of an all-real lineage"
+    beside = ", ".join(controls) or "generation 0, for want of an all-real lineage with the same settings"
     told = (*notes, *(cut if max(last.values()) > horizon else ()))
     return Finding(group, found, (int(averaged[0]), horizon), beside, law, law.threshold(), told)
 

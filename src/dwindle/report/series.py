@@ -24,7 +24,15 @@ HEADLINES: Mapping[str, tuple[str, ...]] = {
     "vectors": ("frechet", "precision", "recall", "modes_covered", "on_mode", "tail_mass", "variance_ratio"),
     "symbols": ("heterozygosity", "support", "tail_mass", "missing_mass"),
     "pairs": ("parameter_error", "accuracy", "risk"),
-    "sequences": ("perplexity", "vocabulary_used", "distinct_2", "repeated_tokens"),
+    "sequences": (
+        "perplexity",
+        "perplexity_rare",
+        "generated_perplexity",
+        "distinct_2",
+        "vocabulary_used",
+        "self_bleu",
+        "repeated_tokens",
+    ),
 }
 """The measures that a report shows unless it is asked for others, by the kind of rows."""
 

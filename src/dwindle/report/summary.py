@@ -13,6 +13,8 @@ from dwindle.plan import Plan
 from dwindle.report.canvas import plots_folder
 from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
+from dwindle.report.histograms import draw_histograms
+from dwindle.report.page.answers import ANSWERED, write_answers
 from dwindle.report.profiles import profiles
 from dwindle.report.table import SweepTable, sweep_table
 from dwindle.report.text_table import TextTable, print_table
@@ -62,18 +64,21 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, commands: Mapping[str, str], ch
         commands: what to run next in the first place, and what for.
         changed: whether any measure changed since the pictures were drawn last.
     """
-    pictures = sorted(path for path in plots_folder(sweep.root, plan.sweep).glob("*.*") if path.suffix in _SHOWN)
+    there = plots_folder(sweep.root, plan.sweep).glob("*.*")
+    pictures = sorted(path for path in there if path.suffix in _SHOWN or path.name == ANSWERED)
     curves = (sweep.root / CURVES).stat().st_mtime_ns
     if changed or not pictures or min(path.stat().st_mtime_ns for path in pictures) < curves:
         samples = (
             draw_verdicts(sweep.root, plan, profiles(sweep.root, plan)),
             draw_grid(sweep.root, plan),
+            draw_histograms(sweep.root, plan),
             write_texts(sweep.root, plan),
+            write_answers(sweep.root, plan),
         )
         pictures = [draw_curves(sweep.root, plan), *(path for path in samples if path is not None)]
-    there = "" if sweep.root.resolve() == Path.cwd() else f"cd {shlex.quote(str(sweep.root))} && "
+    place = "" if sweep.root.resolve() == Path.cwd() else f"cd {shlex.quote(str(sweep.root))} && "
     commands = dict(commands) | {
-        f"{there}dvc status": "every dataset and model is recorded",
+        f"{place}dvc status": "every dataset and model is recorded",
         "prefect server start": "Prefect's pages; with PREFECT_API_URL set, sweeps appear there",
     }
     return Summary(sweep_table(sweep.root, plan), pictures, commands)

@@ -171,9 +171,8 @@ def _notes(changes: Sequence[Change]) -> Iterator[str]:
 def _closeness(panels: Sequence[Panel]) -> Iterator[str]:
     """Yield how far the chains are from theory, for each measure that it speaks of."""
     for panel in panels:
-        far = panel.distance()
-        if far is not None:
-            yield f"{panel.name}: at most |z| = {far[0]:.1f} from the closed form, over all generations ({far[1]})"
+        if far := panel.closeness():
+            yield f"{panel.name}: {far}"
     lineages = dict.fromkeys(lineage for panel in panels for lineage in panel.series)
     unknown = [name for name in lineages if not any(name in panel.theory for panel in panels)]
     if unknown:

@@ -25,6 +25,7 @@ __all__ = ["draw_threshold", "threshold_figure"]
 _DASHES = ("-", "--", "-.", ":")
 _WIDTH, _PANEL, _ROW, _TOP, _GAP = 5.2, 2.5, 0.24, 0.92, 0.8  # inches
 _COLUMNS = 2
+_LEFT, _LETTER, _NAME = 0.95, 0.078, 30  # inches, inches, letters of a group's name in a line
 _CLEAR = 0.055  # of a panel's width, between two labelled ratios
 
 
@@ -47,39 +48,51 @@ def threshold_figure(plan: Plan, found: Sequence[Finding]) -> Figure:
     rules = list(dict.fromkeys(one.threshold.criterion.rule for one in found))
     groups = list(dict.fromkeys(one.group.name for one in found))
     columns = min(_COLUMNS, len(rules))
-    strip = _ROW * len(groups) + 0.1
-    block = _PANEL + strip + _GAP
-    width, height = _WIDTH * columns, _TOP + block * math.ceil(len(rules) / columns)
+    names = [textwrap.fill(group, _NAME) for group in groups]
+    lines = [line for name in names for line in name.splitlines()]
+    left = max(_LEFT, 0.3 + _LETTER * max(map(len, lines)))
+    strip = max(_ROW * len(groups), 0.15 * len(groups) * max(1 + name.count("\n") for name in names)) + 0.1
+    block, panel = _PANEL + strip + _GAP, left + _WIDTH - _LEFT
+    width = panel * columns
+    about = _about(found, width)
+    above = _TOP + 0.15 * about.count("\n")
+    height = above + block * math.ceil(len(rules) / columns)
     figure = Figure(figsize=(width, height))
-    _draw_title(figure, plan, found, height)
+    _draw_title(figure, plan, about)
     for place, rule in enumerate(rules):
         own = [one for one in found if one.threshold.criterion.rule == rule]
-        left = (place % columns * _WIDTH + 0.95) / width
-        top = 1 - (_TOP + place // columns * block) / height
+        start = (place % columns * panel + left) / width
+        top = 1 - (above + place // columns * block) / height
         span = (_WIDTH - 1.15) / width
-        upper = figure.add_axes((left, top - _PANEL / height, span, _PANEL / height))
-        lower = figure.add_axes((left, top - (_PANEL + 0.08 + strip) / height, span, strip / height))
+        upper = figure.add_axes((start, top - _PANEL / height, span, _PANEL / height))
+        lower = figure.add_axes((start, top - (_PANEL + 0.08 + strip) / height, span, strip / height))
         _frame(upper, lower, own)
+        lower.set_yticks(range(len(groups)), names)
         _draw_harm(upper, own, groups)
         _draw_ratios(lower, own, groups)
     return figure
 
 
-def _draw_title(figure: Figure, plan: Plan, found: Sequence[Finding], height: float) -> None:
+def _about(found: Sequence[Finding], width: float) -> str:
+    """Say below the title what stands beside what, in lines of a figure's width in inches."""
     first, last = found[0].generations
-    beside = ", ".join(dict.fromkeys(one.beside for one in found))
+    beside = " or beside ".join(dict.fromkeys(one.beside for one in found))
     about = f"beside {beside}, generations {first} to {last}; 95 % intervals over chains"
     if any(not math.isnan(one.exact) for one in found):
         about += "; thin dark lines, diamonds: closed form"
-    about = textwrap.fill(about, 68 * round(figure.get_figwidth() / _WIDTH))
-    left = 0.12 / figure.get_figwidth()
-    figure.text(left, 1 - 0.1 / height, f"{plan.sweep}: how synthetic may it be?", size=13, weight="bold", va="top")
-    figure.text(left, 1 - 0.37 / height, about, size=7.8, color=QUIET, va="top")
+    return textwrap.fill(about, int(13 * width))
+
+
+def _draw_title(figure: Figure, plan: Plan, about: str) -> None:
+    width, height = figure.get_size_inches()
+    title = f"{plan.sweep}: how synthetic may it be?"
+    figure.text(0.12 / width, 1 - 0.1 / height, title, size=13, weight="bold", va="top")
+    figure.text(0.12 / width, 1 - 0.37 / height, about, size=7.8, color=QUIET, va="top")
 
 
 def _frame(upper: Axes, lower: Axes, own: Sequence[Finding]) -> None:
     """Put both axes on the scale of memory, ticks where a ratio was tried."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     horizon = max(one.generations[1] for one in own)
     criterion = own[0].threshold.criterion
@@ -97,6 +110,7 @@ def _frame(upper: Axes, lower: Axes, own: Sequence[Finding]) -> None:
         upper.set_yscale("log")
         upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        upper.yaxis.set_minor_formatter(NullFormatter())
     upper.set_title(f"stable while {criterion.rule}")
     upper.set_ylabel(criterion.statistic)
     lower.set_xlabel("synthetic ratio")
@@ -149,7 +163,6 @@ def _draw_ratios(axes: Axes, own: Sequence[Finding], groups: Sequence[str]) -> N
     """Draw a bar a group: the interval, the ratio in it, and a diamond where theory puts it."""
     palette, shapes = colours(groups), markers(groups)
     axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_yticks(range(len(groups)), groups)
     axes.grid(visible=False, axis="y")
     for finding in own:
         name, found = finding.group.name, finding.threshold

@@ -17,7 +17,7 @@ from dwindle.profile.threshold import Judged, Threshold
 from dwindle.report.ratio_findings import Asked, Finding, findings
 from dwindle.report.text_table import TextTable, print_table
 
-__all__ = ["answers", "show_thresholds", "threshold_tables"]
+__all__ = ["answers", "show_thresholds", "tables_of", "threshold_tables"]
 
 _NONE = "-"
 
@@ -33,7 +33,11 @@ def threshold_tables(plan: Plan, root: Path, asked: Asked | None = None) -> list
     Raises:
         BadInput: see `findings`.
     """
-    found = findings(root, plan, asked)
+    return tables_of(findings(root, plan, asked))
+
+
+def tables_of(found: Sequence[Finding]) -> list[TextTable]:
+    """Return the tables of what was found."""
     return [_ratios(found), _tried(found)]
 
 
@@ -53,33 +57,40 @@ def show_thresholds(params: Path, *, measure: str, limit: float | None, window: 
 
     root = params.resolve().parent
     plan, asked = read_plan(root), Asked(measure, limit, window)
-    for table in threshold_tables(plan, root, asked):
+    found = findings(root, plan, asked)
+    for table in tables_of(found):
         print_table(table)
-    print(f"\npicture   {draw_threshold(root, plan, findings(root, plan, asked))}")
+    print(f"\npicture   {draw_threshold(root, plan, found)}")
 
 
 def answers(found: Sequence[Finding]) -> list[str]:
-    """Return one line a group: the strictest of its criteria, as a largest ratio and as a least real share."""
+    """Return one line a group: the strictest of its criteria, as a largest ratio and as a least real share.
+
+    A criterion that is unstable at every ratio tried is the strictest of all; one without a control says nothing.
+    """
     lines = []
     for group in dict.fromkeys(one.group.name for one in found):
         own = [one for one in found if one.group.name == group]
-        known = [one for one in own if not math.isnan(one.threshold.value)]
+        known = [one for one in own if one.threshold.nowhere or not math.isnan(one.threshold.value)]
         if known:
-            lines.append(_answer(min(known, key=_strictness), len(own)))
+            lines.append(_answer(min(known, key=_strictness), len(known)))
     return lines
 
 
 def _strictness(finding: Finding) -> tuple[float, float]:
-    return finding.threshold.value, finding.threshold.low
+    found = finding.threshold
+    return -math.inf if found.nowhere else found.value, found.low
 
 
 def _answer(finding: Finding, criteria: int) -> str:
     found, group = finding.threshold, finding.group
     strictest = f", the strictest of {criteria} criteria" if criteria > 1 else ""
-    return (
-        f"{group.name}: stable up to a synthetic ratio of {_ratio(found)}, so with {_share(found)} {group.real} real "
-        f"rows or more; by {found.criterion.measure}{strictest}, after {finding.generations[1]} generations"
-    )
+    by = f"by {found.criterion.measure}{strictest}, after {finding.generations[1]} generations"
+    if not math.isfinite(found.value):
+        return f"{group.name}: {found.reason}; {by}"
+    ratio, share = _ratio(found), _share(found)
+    real = f"a share of at least {share} {group.real} real rows"
+    return f"{group.name}: stable up to a synthetic ratio of {ratio}, so with {real}; {by}"
 
 
 def _ratios(found: Sequence[Finding]) -> TextTable:
@@ -130,7 +141,7 @@ def _remarks(finding: Finding) -> Iterator[str]:
 
 
 def _ratio(found: Threshold) -> str:
-    """Spell a ratio and its interval: `0.709 [0.674, 0.741]`, `> 0.95`; `1` where even pure replacement is stable."""
+    """Spell a ratio and its interval: `0.709 [0.674, 0.741]`, `> 0.95`; `1` where not even pure replacement crosses."""
     low, high = _end(found, found.low), _end(found, found.high)
     return _with_interval(_end(found, found.value), low, high)
 
@@ -142,7 +153,8 @@ def _share(found: Threshold) -> str:
 
 
 def _with_interval(value: str, low: str, high: str) -> str:
-    return value if _NONE in (value, low, high) else f"{value} [{low}, {high}]"
+    told = _NONE not in (value, low, high) and not value == low == high
+    return f"{value} [{low}, {high}]" if told else value
 
 
 def _end(found: Threshold, ratio: float, *, left: bool = False) -> str:
@@ -190,8 +202,8 @@ def _tried(found: Sequence[Finding]) -> TextTable:
 
 
 def _beside(one: Judged) -> str:
-    interval = f" [{one.low:.3g}, {one.high:.3g}]" if math.isfinite(one.high - one.low) else ""
-    return f"{one.value:.3g}{interval}"
+    told = math.isfinite(one.high - one.low) and not one.low == one.value == one.high
+    return f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]" if told else f"{one.value:.3g}"
 
 
 def _expected(finding: Finding, ratio: float) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dwindle.data.manifest import read_manifest
+from dwindle.data.manifest import Manifest, read_manifest
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
 from dwindle.stages.steps import StageName, Step, output, published, stage_key, step_of
 
-__all__ = ["evaluation", "evaluations", "is_done"]
+__all__ = ["evaluation", "evaluations", "is_done", "rows_by_origin"]
 
 
 def evaluation(root: Path, plan: Plan, key: str) -> Mapping[str, Any] | None:
@@ -58,3 +58,10 @@ def _is_stale(step: Step, evaluated: Mapping[str, Any] | None) -> bool:
         return manifest is not None and manifest.key != key
     except DataDamaged:
         return False
+
+
+def rows_by_origin(manifest: Manifest) -> dict[str, int]:
+    """Return how many rows of all chains trained a generation: real (of the anchor), fresh and synthetic."""
+    origins: Mapping[str, int] = manifest.facts["rows"]["origin"]
+    synthetic = sum(count for origin, count in origins.items() if origin.isdigit())
+    return {"real": origins.get("real", 0), "fresh": origins.get("fresh", 0), "synthetic": synthetic}

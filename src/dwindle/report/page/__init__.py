@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dwindle.config.reading import LARGEST_FILE
-from dwindle.config.sweep import Sweep, load_sweep
+from dwindle.config.sweep import Sweep
 from dwindle.data.workspace import publish_text
-from dwindle.plan import Plan, read_plan
+from dwindle.plan import Plan
 from dwindle.report.page.document import document
 from dwindle.report.page.files import csv_files
 from dwindle.report.page.material import gathered_material
 from dwindle.report.page.sections import sections_of
 from dwindle.report.text_table import TextTable
 
-__all__ = ["Report", "report_sweep", "write_report"]
+__all__ = ["Report", "write_report"]
 
 PAGE = "index.html"
 
@@ -36,28 +36,8 @@ class Report:
     tables: tuple[Path, ...]
 
 
-def report_sweep(params: Path, *, extra: Sequence[TextTable] = (), checks: Sequence[TextTable] = ()) -> Report:
-    """Write the report of the sweep that a params file describes, as far as it is grown.
-
-    Args:
-        params: the sweep's file.
-        extra: tables to show after the phase diagram.
-        checks: tables that say whether a published result was reproduced.
-
-    Raises:
-        BadInput: if nothing of it is evaluated.
-    """
-    sweep = load_sweep(params)
-    return write_report(sweep, read_plan(sweep.root), extra=extra, checks=checks, params=params)
-
-
 def write_report(
-    sweep: Sweep,
-    plan: Plan,
-    *,
-    extra: Sequence[TextTable] = (),
-    checks: Sequence[TextTable] = (),
-    params: Path | None = None,
+    sweep: Sweep, plan: Plan, *, extra: Sequence[TextTable] = (), checks: Sequence[TextTable] = ()
 ) -> Report:
     """Write the report of a sweep into `plots/<sweep>/report/`; the same files give the same bytes.
 
@@ -66,14 +46,13 @@ def write_report(
         plan: what was grown of it.
         extra: tables to show after the phase diagram, such as thresholds.
         checks: tables that say whether a published result was reproduced.
-        params: the sweep's file; None: params.yaml in its root.
 
     Raises:
         BadInput: if nothing of it is evaluated.
     """
     material = gathered_material(sweep, plan)
     texts = csv_files(material)
-    sections, pictures = sections_of(material, texts, _text(params or sweep.root / "params.yaml"), extra, checks)
+    sections, pictures = sections_of(material, texts, _text(sweep.root / sweep.params), extra, checks)
     page = document(sweep.name, sections, material.colours)
     for name, text in texts.items():
         publish_text(material.folder / name, text)

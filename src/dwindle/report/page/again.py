@@ -1,18 +1,23 @@
-"""How to grow the same sweep again: commands, params.yaml, digests, versions, and the data behind the page."""
+"""How to grow the same sweep again: commands, params file, digests, versions, and the data behind the page."""
 
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Mapping
 
+from dwindle.config.finding import PARAMS, REPRODUCED
 from dwindle.config.sweep import Sweep
-from dwindle.plan import Plan
+from dwindle.plan import PLAN, Plan
 from dwindle.report.page.files import FILES
 from dwindle.report.page.markup import Markup, breakable, listed, raw, tag
 from dwindle.report.page.material import Material
 from dwindle.report.page.tables import Cell, Column, table
 
 __all__ = ["again", "data_files"]
+
+_MACHINE = ("engine", "tracking")
+"""Settings of the machine that grows: they change no byte, and may hold an address that is nobody else's business."""
 
 _EMBEDDED = 2_000_000
 """Bytes of a table that the page may carry itself."""
@@ -25,12 +30,13 @@ def again(material: Material, params: str) -> Markup:
         material: the sweep.
         params: the text of its params file.
     """
+    name = material.sweep.params.name
     return tag(
         "div",
         tag("h3", "Command"),
         _listing("\n".join(_commands(material.sweep)), "Commands"),
         _changed(material.sweep, material.plan),
-        tag("details", tag("summary", "params.yaml"), _listing(params, "params.yaml")),
+        tag("details", tag("summary", name), _listing(params, name)),
         tag("h3", "Recipes"),
         tag("p", "A recipe is everything that determines a lineage but its name and how far it is grown."),
         _recipes(material),
@@ -45,14 +51,21 @@ def _listing(words: str, label: str) -> Markup:
 
 
 def _commands(sweep: Sweep) -> list[str]:
-    """Return the commands that grow the sweep and write this page."""
-    if sweep.preset is not None:
-        return [f"python -m flows.sweep preset={sweep.name}", f"dwindle report {sweep.name}"]
-    return ["dwindle run", "dwindle report"]
+    """Return the commands that grow the sweep and write this page, with what was laid over its file."""
+    laid = [word for word in sweep.overrides if word.partition("=")[0].partition(".")[0] not in _MACHINE]
+    if sweep.preset is not None and sweep.root.parent.name == REPRODUCED:
+        preset = sweep.root.name
+        return _spelled(["python -m flows.sweep", f"preset={preset}", *laid], ["dwindle report", preset, *laid])
+    own = [] if sweep.params.name == PARAMS else [sweep.params.name]
+    return _spelled(["dwindle run", *(["-p", *own] if own else []), *laid], ["dwindle report", *own, *laid])
+
+
+def _spelled(*commands: list[str]) -> list[str]:
+    return [" ".join([first, *map(shlex.quote, words)]) for first, *words in commands]
 
 
 def _changed(sweep: Sweep, plan: Plan) -> Markup | None:
-    """Say so if what was grown is not what the params file says."""
+    """Say so if what was grown is not what the params file says, with what this report knows was laid over it."""
     recipes = {name: lineage.recipe.settings for name, lineage in sweep.lineages.items()}
     lengths = {name: lineage.generations for name, lineage in sweep.lineages.items()}
     grown = {name: len(plan.generations(name)) - 1 for name in plan.recipes}
@@ -60,8 +73,8 @@ def _changed(sweep: Sweep, plan: Plan) -> Markup | None:
         return None
     return tag(
         "p",
-        "params.yaml does not say what was grown: it was changed since, or keys were set on the command line. ",
-        "The plan beside it has the recipes of this page.",
+        f"{sweep.params.name} does not say what was grown: it was changed since, or keys were set on the command line ",
+        f"that this report was not given. {PLAN} in the project's folder has the recipes of this page.",
         class_="warning",
     )
 

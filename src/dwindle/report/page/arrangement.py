@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os.path import commonprefix
 
 from dwindle.config.arms import control_of, controls
 from dwindle.config.axes import spelled as spelled_coordinate
@@ -184,6 +185,10 @@ class Arrangement:
         alone = sum(group[0] not in self.controls for group in groups) == 1
         return tuple(Facet("" if alone else title, group) for title, group in zip(titles, groups, strict=True))
 
+    def inside(self, facet: Facet) -> tuple[Strand, ...]:
+        """Return the strands of a facet."""
+        return tuple(strand for strand in self.strands if strand.first in facet.lineages)
+
     def _grouped(self, *keys: str) -> tuple[tuple[str, ...], ...]:
         groups: dict[tuple[tuple[str, Value], ...], list[str]] = {}
         for name, settings in self._settings.items():
@@ -212,13 +217,7 @@ def _facet_title(settings: Mapping[str, Value], keys: Sequence[str], group: tupl
 
 def _prefix(group: Iterable[str]) -> str:
     """Return what the names of lineages begin with, less a seed's number at the end."""
-    return re.sub(r"([-_](seed|s))?[-_]?\d*$", "", _beginning(list(group)))
-
-
-def _beginning(names: Sequence[str]) -> str:
-    """Return the letters that all names begin with."""
-    alike = [len(set(letters)) == 1 for letters in zip(*names, strict=False)]
-    return names[0][: [*alike, False].index(False)]
+    return re.sub(r"([-_](seed|s))?[-_]?\d*$", "", commonprefix(list(group)))  # noqa: RUF071 - letters are meant
 
 
 def titled(key: str) -> str:

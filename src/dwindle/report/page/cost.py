@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dwindle.plan import STAGES
@@ -36,6 +37,7 @@ class Cost:
     seconds: dict[str, float]
 
 
+@lru_cache(maxsize=1)  # the table and its CSV: bytes are counted once
 def costs(material: Material) -> tuple[Cost, ...]:
     """Return what each lineage cost."""
     timed = stage_seconds(material.sweep.root)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dwindle.report.canvas import INK, QUIET, darker
-from dwindle.report.page.arrangement import Facet, Strand
+from dwindle.profile import Band
+from dwindle.report.canvas import INK, QUIET, darker, plain_ticks
+from dwindle.report.page.arrangement import Strand
 from dwindle.report.page.keys import draw_key, key_height
 from dwindle.report.page.material import Material
 from dwindle.report.page.palette import BAND, PAPER, Look
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FEW", "cells_of", "curve_figure", "curve_picture", "plain_ticks"]
+__all__ = ["FEW", "cells_of", "curve_figure", "curve_picture", "shows_bands"]
 
 FEW = 12
 """Lines that one chart can hold with a band and markers each."""
@@ -54,7 +55,7 @@ def cells_of(material: Material) -> tuple[Cell, ...]:
     alone = (Cell("", strands),)
     if axis is None:
         return alone
-    facets = [(facet, _strands_in(facet, strands)) for facet in material.arrangement.facets(axis.key)]
+    facets = [(facet, material.arrangement.inside(facet)) for facet in material.arrangement.facets(axis.key)]
     large = [
         (facet, inside)
         for facet, inside in facets
@@ -73,10 +74,6 @@ def _judges(material: Material, inside: Sequence[Strand], rest: Sequence[Strand]
     return tuple(strand for strand in rest if wanted & set(strand.lineages))
 
 
-def _strands_in(facet: Facet, strands: Sequence[Strand]) -> tuple[Strand, ...]:
-    return tuple(strand for strand in strands if strand.first in facet.lineages)
-
-
 def curve_picture(material: Material, panel: Panel) -> Picture:
     """Draw a measure over the generations, with bands, theory and the control's band."""
     name = f"curves-{panel.name}"
@@ -91,9 +88,8 @@ def curve_picture(material: Material, panel: Panel) -> Picture:
 
 def _told(panel: Panel) -> str:
     parts = [f"{heading(panel.name, panel.measure, panel.real)}: {panel.measure.about}."]
-    far = panel.distance()
-    if far is not None:
-        parts.append(f"Furthest from the closed form: |z| = {far[0]:.1f}, {far[1]}.")
+    if far := panel.closeness():
+        parts.append(f"{far[:1].upper()}{far[1:]}.")
     if panel.why_empty:
         parts.append(f"Undefined: {panel.why_empty}.")
     return " ".join(parts)
@@ -143,18 +139,6 @@ def _dress(axes: Axes, panel: Panel, cell: Cell, *, outer: tuple[bool, bool]) ->
         axes.set_xlabel("generation", size=9, labelpad=2)
     if panel.why_empty:
         axes.text(0.5, 0.5, "undefined", transform=axes.transAxes, ha="center", color=QUIET)
-
-
-def plain_ticks(axis: Any) -> None:
-    """Label a logarithmic axis with plain numbers: 1, 2 and 5 of each decade where there are few."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    decades = math.log10(high / low) if low > 0 else 9.0
-    subs = (1.0, 2.0, 5.0) if decades < 2.2 else (1.0, 3.0) if decades < 3.5 else (1.0,)
-    axis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_cell(axes: Axes, material: Material, panel: Panel, cell: Cell, place: int) -> Iterator[tuple[str, str]]:
@@ -211,11 +195,21 @@ def _draw_passage(axes: Axes, panel: Panel, strand: Strand, series: Any, look: L
         axes.plot(*point, color=PAPER, markeredgecolor=look.colour, zorder=4.5, **ring)
 
 
+def _band(material: Material, panel: Panel, cell: Cell) -> Band | None:
+    """Return the band that all lines of a plot are held against; one of several controls would belong to some only."""
+    band = material.shared_band(panel.name, [name for strand in cell.strands for name in strand.lineages])
+    return band if band is not None and all(map(math.isfinite, band.ends)) else None
+
+
+def shows_bands(material: Material) -> bool:
+    """Say whether any plot has the band of a control in it."""
+    return any(_band(material, panel, cell) is not None for panel in material.panels for cell in cells_of(material))
+
+
 def _draw_yardsticks(axes: Axes, material: Material, panel: Panel, cell: Cell) -> None:
-    """Draw what lines are held against: the control's band, and the value on real rows."""
-    watched = next((strand.first for strand in cell.strands if strand.first not in material.arrangement.controls), "")
-    band = material.band(panel.name, watched)
-    if band is not None and all(map(math.isfinite, band.ends)):
+    """Draw what lines are held against: the band of their control, and the value on real rows."""
+    band = _band(material, panel, cell)
+    if band is not None:
         axes.axhspan(*band.ends, color=BAND, alpha=0.55, linewidth=0, zorder=0.5)
     if panel.real is not None:
         axes.axhline(panel.real, color=QUIET, linewidth=0.9, linestyle=":", zorder=1.5)

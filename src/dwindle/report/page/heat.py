@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dwindle.contracts import FloatArray
-from dwindle.report.page.arrangement import Axis, Facet, Strand, spelled
+from dwindle.report.page.arrangement import Axis, Strand, spelled
+from dwindle.report.page.markup import listed
 from dwindle.report.page.material import Material
 from dwindle.report.page.picture import Picture, drawing, headline, inlined, printed
 from dwindle.report.panels import Panel
@@ -25,8 +27,8 @@ __all__ = ["Shading", "Sheet", "heat_figure", "heat_picture", "shading", "sheets
 
 _CELL, _ROW, _WIDEST, _PAGE = 0.44, 0.25, 4.9, 10.4  # inches
 _COLUMNS = 3
-_TOP, _BOTTOM, _OVER, _GAP, _BAR = 0.34, 0.48, 0.24, 0.34, 0.95
-_LETTER = 0.075
+_TOP, _BOTTOM, _OVER, _GAP, _BAR = 0.34, 0.48, 0.18, 0.34, 0.95
+_LETTER, _BOLD = 0.075, 0.095
 _STEPS = tuple(digit * 10**power for power in range(7) for digit in (1, 2, 5))
 _NUMBERED = 260
 """Cells that can each hold their number."""
@@ -75,15 +77,11 @@ def sheets(material: Material, panel: Panel) -> tuple[Sheet, ...]:
     arrangement, ratio = material.arrangement, material.arrangement.ratio
     if ratio is None:
         return (_by_lineage(material, panel, arrangement.strands),)
-    facets = [(facet, _inside(facet, arrangement.strands)) for facet in arrangement.facets(ratio.key)]
+    facets = [(facet, arrangement.inside(facet)) for facet in arrangement.facets(ratio.key)]
     placed = [(facet, inside) for facet, inside in facets if _several(material, inside, ratio)]
     rest = tuple(strand for facet, inside in facets if not _several(material, inside, ratio) for strand in inside)
     found = [_by_ratio(material, panel, facet.title, inside, ratio) for facet, inside in placed]
     return tuple(found) + ((_by_lineage(material, panel, rest),) if rest else ())
-
-
-def _inside(facet: Facet, strands: Sequence[Strand]) -> tuple[Strand, ...]:
-    return tuple(strand for strand in strands if strand.first in facet.lineages)
 
 
 def _several(material: Material, strands: Sequence[Strand], ratio: Axis) -> bool:
@@ -142,10 +140,14 @@ def _apart(low: float, high: float) -> tuple[float, float]:
 
 def _usual(material: Material, panel: Panel) -> float:
     """Return the control's mean over all generations, or that of generation 0 over all lineages without one."""
-    judges = [panel.series[name].mean for name in material.arrangement.controls if name in panel.series]
+    judges = [panel.series[name].mean for name in _judges(material, panel)]
     found = np.concatenate(judges or [series.mean[:1] for series in panel.series.values()])
     found = found[np.isfinite(found)]
     return float(found.mean()) if found.size else 0.0
+
+
+def _judges(material: Material, panel: Panel) -> list[str]:
+    return [name for name in panel.series if name in material.arrangement.controls]
 
 
 def heat_picture(material: Material, panel: Panel) -> Picture:
@@ -160,16 +162,23 @@ def heat_picture(material: Material, panel: Panel) -> Picture:
         label = f"Heat map of {panel.name}: {rows} down, generation across."
         svg = inlined(figure, name, label, material.colours, crop=(_TOP, 0.0))
     width = 72 * float(figure.get_size_inches()[0])
-    return Picture(name, question(panel.name, panel.measure), _told(panel, scale), svg, path, width)
+    return Picture(name, question(panel.name, panel.measure), _told(material, panel, scale), svg, path, width)
 
 
-def _told(panel: Panel, scale: Shading) -> str:
+def _centre(material: Material, panel: Panel) -> str:
+    """Say what has no colour."""
+    if panel.real is not None:
+        return "the real value"
+    judges = _judges(material, panel)
+    return f"the mean of {listed(judges, most=3)}" if judges else "the mean at generation 0"
+
+
+def _told(material: Material, panel: Panel, scale: Shading) -> str:
     name = heading(panel.name, panel.measure, panel.real)
     if math.isnan(scale.centre):
         return f"{name}: the darker, the worse{', by equal factors' if scale.logarithmic else ''}."
     steps = "equal factors up and down are equally strong" if scale.logarithmic else "equal steps are equally strong"
-    what = "the real value" if panel.real is not None else "the usual value"
-    return f"{name}: white is {what}, {scale.centre:.3g}; red is below it, blue above; {steps}."
+    return f"{name}: white is {_centre(material, panel)}, {scale.centre:.3g}; red is below it, blue above; {steps}."
 
 
 def heat_figure(material: Material, panel: Panel, found: Sequence[Sheet], scale: Shading) -> Figure:
@@ -181,7 +190,8 @@ def heat_figure(material: Material, panel: Panel, found: Sequence[Sheet], scale:
     columns = max(map(len, lines))
     room = (_PAGE - _BAR) / columns - margins[0]
     wide = min(_WIDEST, max(1.6, _CELL * generations), room)
-    over = _OVER if any(sheet.title for sheet in found) else 0.06
+    titles = {sheet.title: textwrap.fill(sheet.title, max(12, int(wide / _BOLD))) for sheet in found}
+    over = 0.06 + _OVER * max(len(title.splitlines()) for title in titles.values())
     tall = [over + _ROW * max(len(sheet.labels) for sheet in line) for line in lines]
     across = max(len(line) * (margin + wide) for line, margin in zip(lines, margins, strict=True))
     size = (across + _BAR, _TOP + sum(tall) + _GAP * (len(lines) - 1) + _BOTTOM)
@@ -195,7 +205,8 @@ def heat_figure(material: Material, panel: Panel, found: Sequence[Sheet], scale:
             rows = _ROW * len(sheet.labels)
             where = (left + place * (wide + left), top - over - rows, wide, rows)
             axes = figure.add_axes(_box(where, size))
-            _draw(axes, sheet, norm, colours, numbered=numbered, ticks=int(wide / 0.27))
+            axes.set_title(titles[sheet.title], size=9.5, pad=4)
+            _draw(axes, sheet, norm, colours, numbered=numbered)
         top -= height + _GAP
     bar = min(2.2, size[1] - _TOP - over - _BOTTOM)
     _draw_bar(figure, norm, colours, scale, (size[0] - _BAR + 0.16, size[1] - _TOP - over - bar, 0.13, bar))
@@ -229,7 +240,7 @@ def _scale(scale: Shading) -> tuple[Normalize, Colormap]:
     return kind(scale.low, scale.high), colormaps[scale.colours]
 
 
-def _draw(axes: Axes, sheet: Sheet, norm: Any, colours: Any, *, numbered: bool, ticks: int) -> None:
+def _draw(axes: Axes, sheet: Sheet, norm: Any, colours: Any, *, numbered: bool) -> None:
     rows, generations = sheet.values.shape
     ends = (-0.5, generations - 0.5, rows - 0.5, -0.5)
     masked = np.ma.masked_invalid(sheet.values)
@@ -242,9 +253,7 @@ def _draw(axes: Axes, sheet: Sheet, norm: Any, colours: Any, *, numbered: bool, 
     axes.tick_params(length=0, labelsize=9)
     axes.set_xlabel("generation", size=9, labelpad=2)
     if sheet.placed:
-        axes.set_ylabel("synthetic ratio", size=9)
-    if sheet.title:
-        axes.set_title(sheet.title, size=9.5, pad=4)
+        axes.set_ylabel("synthetic ratio" if rows > 3 else "ratio", size=9)
     if numbered:
         _write_numbers(axes, sheet.values, norm, colours)
 
@@ -254,12 +263,8 @@ def _write_numbers(axes: Axes, values: FloatArray, norm: Any, colours: Any) -> N
         if math.isfinite(value):
             red, green, blue, _ = colours(norm(value))
             dark = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 < 0.18
-            written: Any = {
-                "ha": "center",
-                "va": "center_baseline",
-                "size": 7,
-                "color": "#ffffff" if dark else "#111111",
-            }
+            written: Any = {"ha": "center", "va": "center_baseline", "size": 7}
+            written["color"] = "#ffffff" if dark else "#111111"
             axes.text(generation, row, _brief(value), **written)
 
 

@@ -98,17 +98,22 @@ _SIGNS = {
 }
 
 
-def signs(material: Material) -> Markup:
-    """Return what the lines, bands and rings of the charts mean, those that are there."""
+def signs(material: Material, *, bands: bool) -> Markup:
+    """Return what the lines, bands and rings of the charts mean, those that are there.
+
+    Args:
+        material: the sweep.
+        bands: whether the band of a control is in any chart.
+    """
     seeds = any(len(strand.lineages) > 1 for strand in material.arrangement.strands)
     told = {"band": f"mean over chains{' and seeds' if seeds else ''} with its 95 % interval"}
     sources = dict.fromkeys(curve.source for panel in material.panels for curve in panel.theory.values())
     if sources:
         told["dashes"] = f"closed form: {'; '.join(sources)}"
-    if material.arrangement.controls:
-        told["ground"] = "where the control's mean stays with 95 % confidence"
-        if material.looks.axis is None and any(panel.passages for panel in material.panels):
-            told["ring"] = "first passage out of that band"
+    if bands:
+        told["ground"] = "where a lineage that does not drift stays at all generations, with a chance of 95 %"
+    if material.looks.axis is None and any(panel.passages for panel in material.panels):
+        told["ring"] = "first passage out of the control's band"
     if any(panel.real is not None for panel in material.panels):
         told["dots"] = "value on real rows"
     items = [tag("li", _sign(name), " ", words) for name, words in told.items()]

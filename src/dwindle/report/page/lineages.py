@@ -9,7 +9,7 @@ from dwindle.profile import DEFINITIONS, Passage
 from dwindle.report.page.arrangement import spelled, titled
 from dwindle.report.page.markup import Markup, breakable, listed, tag
 from dwindle.report.page.material import Material
-from dwindle.report.page.palette import ORIGINS
+from dwindle.report.page.palette import ORIGINS, PHASES
 from dwindle.report.page.provenance import rows_a_chain
 from dwindle.report.page.tables import Cell, Column, number, table, verdict_chip
 from dwindle.report.panels import Panel
@@ -20,8 +20,6 @@ __all__ = ["final", "lineage_table", "passage_table", "verdict_table"]
 
 _MOST = 9
 """Measures in the table of passages; all are in its CSV."""
-
-_PHASE_ORDER = ("none", "early", "late", "unknown")
 
 
 def lineage_table(material: Material) -> Markup:
@@ -132,7 +130,7 @@ def verdict_table(material: Material) -> Markup | None:
 
 
 def _phase(label: str, reason: str) -> Cell:
-    return Cell(tag("span", label, class_=f"phase {label}"), float(_PHASE_ORDER.index(label)), reason)
+    return Cell(tag("span", label, class_=f"phase {label}"), float(list(PHASES).index(label)), reason)
 
 
 def passage_table(material: Material) -> Markup | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +68,14 @@ class Material:
         """The last generation that any lineage was evaluated at."""
         return max(self.evaluated.values())
 
+    @property
+    def by_then(self) -> str:
+        """When lineages were judged, as words that follow `by` and `at`: `generation 40`, or the last one of each."""
+        lasts = {self.evaluated[name] for name in self.profiles}
+        if len(lasts) < 2:
+            return f"generation {self.last}"
+        return f"the last generation of each ({min(lasts)} to {max(lasts)})"
+
     def planned(self, lineage: str) -> int:
         """Return the number of the last generation that the plan asks for."""
         return len(self.plan.generations(lineage)) - 1
@@ -94,6 +102,14 @@ class Material:
             return None
         band = profile.passages[measure].band
         return band if np.isfinite(band.centre) else None
+
+    def shared_band(self, measure: str, lineages: Sequence[str]) -> Band | None:
+        """Return the widest band that lineages of one control are watched through; None if they have several ones."""
+        watched = [name for name in lineages if name not in self.arrangement.controls]
+        if len({self.arrangement.control(name) for name in watched}) != 1:
+            return None
+        bands = [band for name in watched if (band := self.band(measure, name)) is not None]
+        return max(bands, key=lambda band: band.reach, default=None)
 
     def manifest(self, lineage: str, generation: int, part: str) -> Manifest | None:
         """Return a generation's manifest, or None if it is not there or damaged.

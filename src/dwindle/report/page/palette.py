@@ -35,7 +35,7 @@ PHASES: Mapping[str, tuple[str, str]] = {
     "late": ("#bb3a00", "#ff8c57"),
     "unknown": ("#6a7077", "#9aa2ab"),
 }
-"""The colour of each phase, for paper and for the dark."""
+"""The colour of each phase, for paper and for the dark; from no collapse to the latest one, then what is not known."""
 
 ORIGINS: Mapping[str, tuple[str, str]] = {
     "real": ("#0a6cab", "#4da3e0"),

@@ -25,7 +25,7 @@ _STEP, _LEFT, _TOP, _BOTTOM, _OVER, _GAP, _KEY = 0.42, 0.85, 0.34, 0.46, 0.24, 0
 _COLUMNS = 3
 _LETTER = 0.075
 
-_PHASES = ("none", "early", "late", "unknown")
+_PHASES = tuple(PHASES)
 _RISK = {"no": "none", "undecided": "early", "yes": "late", "undefined": "unknown"}
 _SYMBOLS: Mapping[str, Mapping[str, Any]] = {
     "none": {"marker": "o", "fillstyle": "none", "markersize": 9},
@@ -63,14 +63,14 @@ def diagrams(material: Material) -> tuple[Diagram, ...]:
     words = {"none": "no collapse", "early": "early: the tails go", "late": "late: the bulk goes"}
     phase = _diagram(
         material,
-        ("phase", "Which phase of collapse?", f"The phase reached by generation {material.last}."),
+        ("phase", "Which phase of collapse?", f"The phase reached by {material.by_then}."),
         {**words, "unknown": "unknown: no measure of the tails"},
         phases,
     )
     answers = {symbol: answer for answer, symbol in _RISK.items()}
     risk = _diagram(
         material,
-        ("phase-risk", "Has the risk doubled?", f"Verdict on “{DEFINITIONS[0]}” at generation {material.last}."),
+        ("phase-risk", "Has the risk doubled?", f"Verdict on “{DEFINITIONS[0]}” at {material.by_then}."),
         answers,
         risks,
     )
@@ -124,10 +124,11 @@ def _plots(material: Material, across: Axis, up: Axis | None) -> list[_Plot]:
     arrangement = material.arrangement
     keys = (across.key, up.key) if up is not None else (across.key,)
     facets = [
-        (facet.title, [s for s in arrangement.strands if s.first in facet.lineages and s.first in across.of])
+        (facet.title, [strand for strand in arrangement.inside(facet) if strand.first in across.of])
         for facet in arrangement.facets(*keys)
         if facet.lineages[0] not in arrangement.controls
     ]
+    facets = [(title, inside) for title, inside in facets if inside]
     columns = {value: place for place, value in enumerate(across.values)}
     if up is None:
         rows = tuple(title for title, _ in facets)
@@ -138,7 +139,6 @@ def _plots(material: Material, across: Axis, up: Axis | None) -> list[_Plot]:
     return [
         _Plot(title, names, tuple((s, columns[across.of[s.first]], lines[up.of[s.first]]) for s in inside))
         for title, inside in facets
-        if inside
     ]
 
 

@@ -7,29 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dwindle.data.manifest import Manifest
 from dwindle.report.canvas import QUIET
 from dwindle.report.page.material import Material
 from dwindle.report.page.palette import GRID, ORIGINS
 from dwindle.report.page.picture import Picture, drawing, headline, inlined, printed
+from dwindle.stages.results import rows_by_origin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["origins", "provenance_picture", "rows_a_chain"]
+__all__ = ["provenance_picture", "rows_a_chain"]
 
 _ROW, _WIDE, _TOP, _BOTTOM, _RIGHT, _OVER = 0.3, 5.2, 0.34, 0.48, 1.25, 0.36
 _LETTER = 0.075
-
-
-def origins(manifest: Manifest) -> dict[str, float]:
-    """Return the rows a chain that trained a generation: real (of the anchor), fresh and synthetic."""
-    counts: Mapping[str, int] = manifest.facts["rows"]["origin"]
-    chains = max(1, int(manifest.facts["chains"]))
-    synthetic = sum(count for origin, count in counts.items() if origin.isdigit())
-    found = {"real": counts.get("real", 0), "fresh": counts.get("fresh", 0), "synthetic": synthetic}
-    return {origin: count / chains for origin, count in found.items()}
 
 
 def rows_a_chain(material: Material, lineage: str) -> dict[int, dict[str, float]]:
@@ -38,7 +29,8 @@ def rows_a_chain(material: Material, lineage: str) -> dict[int, dict[str, float]
     for generation in range(material.planned(lineage) + 1):
         manifest = material.manifest(lineage, generation, "train")
         if manifest is not None:
-            found[generation] = origins(manifest)
+            chains = max(1, int(manifest.facts["chains"]))
+            found[generation] = {origin: count / chains for origin, count in rows_by_origin(manifest).items()}
     return found
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dwindle.report.page.again import again, data_files
+from dwindle.report.page.answers import answers_section
 from dwindle.report.page.cost import cost_table
-from dwindle.report.page.curves import curve_picture
+from dwindle.report.page.curves import curve_picture, shows_bands
 from dwindle.report.page.document import Section, figures
 from dwindle.report.page.heat import heat_picture
 from dwindle.report.page.keys import key, signs
@@ -18,7 +19,7 @@ from dwindle.report.page.phases import phase_pictures
 from dwindle.report.page.picture import Picture
 from dwindle.report.page.provenance import provenance_picture
 from dwindle.report.page.question import answer, question
-from dwindle.report.page.samples import samples
+from dwindle.report.page.samples import chosen_lineages, samples
 from dwindle.report.page.tables import text_table
 from dwindle.report.text_table import TextTable
 
@@ -56,6 +57,7 @@ def sections_of(
         _phases(phases, extra),
         _passages(material),
         _rows(rows),
+        *_answers(material),
         _provenance(bars),
         _cost(material),
         _again(material, texts, params),
@@ -91,14 +93,16 @@ def _curves(material: Material, curves: Sequence[Picture]) -> Section:
     reading = (
         "A line is one lineage, generation by generation: where bands overlap, the sweep has not told lineages apart."
     )
-    return Section("curves", "Curves", reading, (key(material), signs(material), figures(curves)))
+    return Section(
+        "curves", "Curves", reading, (key(material), signs(material, bands=shows_bands(material)), figures(curves))
+    )
 
 
 def _heat(material: Material, heat: Sequence[Picture]) -> Section:
     rows = "synthetic ratio" if material.arrangement.ratio is not None else "lineage"
     reading = (
-        f"Each row is a {rows}, each column a generation: the further colour spreads from the right, the sooner the "
-        "collapse."
+        f"Each row is a {rows}, each column a generation: the sooner a row departs from its first column, the sooner "
+        "the collapse."
     )
     return Section("heat", "Heat maps", reading, figures(heat))
 
@@ -120,9 +124,15 @@ def _passages(material: Material) -> Section:
     )
     reading = (
         f"The first generation from which the mean over chains stays outside {band}, above (↑) or below it (↓), and "
-        "below that the median over single chains with its 95 % interval."
+        "below that the median over single chains with its 95 % interval. Each measure has a chance of 95 % to stay in "
+        "its band at all generations if it does not drift: one in twenty leaves by chance."
     )
     return Section("passages", "First passages", reading, passage_table(material) or tag("p", _NO_VERDICT))
+
+
+def _answers(material: Material) -> tuple[Section, ...]:
+    section = answers_section(material.sweep.root, material.plan, chosen_lineages(material))
+    return () if section is None else (section,)
 
 
 def _rows(rows: Part) -> Section:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dwindle.profile import Verdict
-from dwindle.report.page.markup import Markup, Part, tag
+from dwindle.report.page.markup import Markup, Part, listed, tag
 from dwindle.report.text_table import TextTable
 
 __all__ = ["ANSWERS", "Cell", "Column", "chip", "number", "table", "text_table", "verdict_chip", "wide"]
@@ -27,7 +27,7 @@ class Column:
         title: its words.
         group: the heading above it, shared with its neighbours; empty for none.
         numeric: whether numbers stand below it.
-        about: what it means, shown when the pointer rests on it.
+        about: what it means: said below the table, and where the pointer rests.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Cell:
     Args:
         shown: what is seen.
         order: what the column is sorted by; a text sorts by itself.
-        about: shown when the pointer rests on it.
+        about: what is behind it: said below the table, and where the pointer rests.
     """
 
     shown: Part
@@ -69,7 +69,7 @@ def verdict_chip(verdict: Verdict) -> Cell:
     detail = ""
     if math.isfinite(verdict.value):
         detail = f"{verdict.value:.3g}"
-        if math.isfinite(verdict.high - verdict.low):
+        if math.isfinite(verdict.high - verdict.low) and not verdict.low == verdict.value == verdict.high:
             detail += f" [{verdict.low:.3g}, {verdict.high:.3g}]"
     told = f"{verdict.measure}: {verdict.statistic}" if verdict.measure else ""
     return chip(verdict.verdict, detail=detail, about="; ".join(part for part in (told, verdict.reason) if part))
@@ -98,13 +98,30 @@ def table(
         notes: lines below it.
         total: a line at its foot that is never sorted.
     """
+    rows = list(rows)
     head = tag("thead", _groups(columns), tag("tr", [_heading(column) for column in columns]))
     lines = [_row(columns, row) for row in rows]
     body = tag("tbody", lines)
     foot = tag("tfoot", _row(columns, total)) if total is not None else None
     drawn = tag("table", tag("caption", tag("span", caption)), head, body, foot, class_="sortable")
     told = tag("ul", [tag("li", note) for note in notes], class_="notes") if notes else None
-    return tag("div", wide(caption, drawn, tall=len(lines) > _TALL), told)
+    return tag("div", wide(caption, drawn, tall=len(lines) > _TALL), told, _behind(caption, columns, rows))
+
+
+def _behind(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Markup | None:
+    """Return what headings mean and cells rest on, for those who have no pointer; equal words of many rows once."""
+    found: dict[tuple[str, str], list[str]] = {(one.title, one.about): [] for one in columns if one.about}
+    for row in rows:
+        for column, cell in zip(columns[1:], row[1:], strict=True):
+            if cell.about:
+                found.setdefault((column.title, cell.about), []).append(str(row[0].order))
+    places = {column.title: place for place, column in enumerate(columns)}
+    told = [
+        tag("li", tag("b", title), f" of {listed(names, most=len(names))}" if names else None, f": {about}")
+        for (title, about), names in sorted(found.items(), key=lambda item: places[item[0][0]])
+    ]
+    summary = tag("summary", f"What is behind “{caption}”")
+    return tag("details", summary, tag("ul", told, class_="notes")) if told else None
 
 
 def _heading(column: Column) -> Markup:
