@@ -120,6 +120,10 @@ def _cut(self, count, *, first, chains, seed):
     return Table.draw(self, min(count, self.capacity - first), first=first, chains=chains, seed=seed)
 
 
+def _log_prob(self, rows):
+    return -0.5 * (rows.values**2).sum(axis=-1) - np.log(2 * np.pi)
+
+
 _position = iter(range(10**6))
 
 BROKEN: Mapping[str, list[Any]] = {
@@ -178,6 +182,8 @@ BROKEN: Mapping[str, list[Any]] = {
         broken(mean=lambda self: np.full((1, 2), 0.5)),
         broken(covariance=lambda self: np.eye(2)),
         broken(covariance=lambda self: 2.0 * np.eye(2)[None]),
+        broken(log_prob=_log_prob, entropy=lambda self: np.log(2 * np.pi)),  # it is 1 nat more
+        broken(log_prob=lambda self, rows: np.where(rows.values[..., 0] > -2, 0.0, -np.inf), entropy=lambda self: 0.0),
     ],
     "check_global_random_state_is_untouched": [drawing(_draw_globally)],
 }

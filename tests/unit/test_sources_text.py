@@ -83,6 +83,43 @@ def test_files_that_cannot_serve_are_refused(files, tmp_path):
         files()
 
 
+def test_the_last_blocks_of_a_single_file_are_held_out(files, tmp_path):
+    source = files(train="", test="", path=str(tmp_path / "train.txt"), held_out=3)
+    assert source.capacity == 5
+    # a 4, b 2, c 2 and <eos> 2 in the first five blocks; of equal ones <eos> comes first.
+    assert in_order(source).tolist() == [[0, 2], [0, 3], [1, 1], [2, 0], [4, 4]]
+    held_out = source.draw_held_out(seed=SEED)
+    assert held_out.values[0].tolist() == [[1, 0], [2, 3], [0, 1]]
+    assert held_out.provenance.source.tolist() == [[5, 6, 7]]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "no file is given"),
+        ({"train": "a.txt"}, "only train given"),
+        ({"test": "a.txt"}, "only test given"),
+        ({"path": "a.txt", "test": "a.txt"}, "path is given beside train or test"),
+        ({"path": "a.txt", "train": "a.txt", "test": "b.txt"}, "path is given beside train or test"),
+    ],
+)
+def test_files_are_one_or_two(given, told):
+    with pytest.raises(ValueError, match=f"^{told}; expected either path, or train and test$"):
+        TextFiles(**given)
+
+
+def test_a_single_file_must_leave_blocks_to_train_on(files, tmp_path):
+    single = {"train": "", "test": "", "path": str(tmp_path / "train.txt")}
+    with pytest.raises(ValueError, match="held_out 8 leaves none of the 8 blocks of 2 tokens"):
+        files(**single, held_out=8)
+    with pytest.raises(ValueError, match="the text has 16 words; a block takes 17"):
+        files(**single, length=17)
+    (tmp_path / "empty.txt").write_text("\n \n")
+    for empty in ({**single, "path": str(tmp_path / "empty.txt")}, {"test": str(tmp_path / "empty.txt")}):
+        with pytest.raises(ValueError, match=r"the text file .*empty\.txt is empty"):
+            files(**empty)
+
+
 def test_paths_start_at_the_working_directory(files, tmp_path, monkeypatch):
     files()
     monkeypatch.chdir(tmp_path)
@@ -101,7 +138,12 @@ def test_text_files_keep_the_contract(files):
     check_source(files(length=1))
 
 
-@pytest.mark.parametrize("source", [PydocTopics(), PydocTopics(unit="characters", symbols=90, length=100)], ids=repr)
+PIECES = PydocTopics(unit="pieces", symbols=600, length=40, held_out=300)
+
+
+@pytest.mark.parametrize(
+    "source", [PydocTopics(), PydocTopics(unit="characters", symbols=90, length=100), PIECES], ids=repr
+)
 def test_pydoc_topics_keep_the_contract(source):
     check_source(source)
 
@@ -114,6 +156,23 @@ def test_pydoc_topics_are_the_topics_in_order():
     assert source.text(in_order(source)) == blocks[:-50]
     # A character that only the held-out part has is unknown.
     assert sum(a == b for a, b in zip(source.text(held_out), blocks[-50:], strict=True)) >= 48
+
+
+def test_pieces_are_the_text_whole_and_learned_before_the_held_out_blocks():
+    text = "\n".join(topics[name] for name in sorted(topics))
+    values = np.concatenate([in_order(PIECES), PIECES.draw_held_out(seed=SEED).values[0]])
+    (read,) = PIECES.text(values.reshape(1, -1))
+    assert text.startswith(read)
+    assert len(text) - len(read) < 200
+    assert values.max() == 599
+
+
+@pytest.mark.parametrize("unit", ["words", "characters"])
+def test_only_pieces_take_a_tokenizer_and_need_room_for_the_bytes(unit):
+    with pytest.raises(ValueError, match=f"a tokenizer is given, and unit is {unit}; expected unit pieces"):
+        PydocTopics(unit=unit, tokenizer="folder")
+    with pytest.raises(ValueError, match=r"symbols 256 are too few for unit pieces.*expected >= 257"):
+        PydocTopics(unit="pieces", symbols=256)
 
 
 def test_words_of_pydoc_topics_stand_in_the_text_and_most_are_known():

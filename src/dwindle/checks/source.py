@@ -9,8 +9,8 @@ import numpy as np
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, same
 from dwindle.checks.examples import CHAINS, SEED
 from dwindle.checks.settings import settings_checks, smallest_checks
-from dwindle.checks.truth import MANY, expect_moments, expect_probabilities
-from dwindle.contracts import REAL, Array, IntArray, Kind, Moments, Probabilities, Provenance, Rows, Source
+from dwindle.checks.truth import MANY, expect_law, expect_moments, expect_probabilities
+from dwindle.contracts import REAL, Array, IntArray, Kind, KnownLaw, Moments, Probabilities, Provenance, Rows, Source
 
 __all__ = ["check_source", "source_checks"]
 
@@ -176,7 +176,7 @@ def check_capacity_is_honoured(source: Source) -> None:
 
 @claim
 def check_the_truth_is_that_of_the_rows(source: Source) -> None:
-    """A source that knows its moments or probabilities draws rows that have them."""
+    """A source that knows its moments, its probabilities or its whole law draws rows that have them."""
     if source.capacity is not None:
         return
     values = np.concatenate(list(_drawn(source, count=MANY).values))[None]
@@ -184,6 +184,8 @@ def check_the_truth_is_that_of_the_rows(source: Source) -> None:
         expect_moments(values, source)
     if isinstance(source, Probabilities):
         expect_probabilities(values, source)
+    if isinstance(source, KnownLaw):
+        expect_law(values, source)
 
 
 @claim

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dwindle.checks.claims import expect
-from dwindle.contracts import Array, Moments, Probabilities
+from dwindle.contracts import Array, KnownLaw, Moments, Probabilities, Rows
 
-__all__ = ["MANY", "expect_moments", "expect_probabilities"]
+__all__ = ["MANY", "expect_law", "expect_moments", "expect_probabilities"]
 
 MANY = 4000
 """Rows a chain that these expectations are made for."""
@@ -51,3 +51,17 @@ def expect_probabilities(values: Array, knows: Probabilities) -> None:
     seen = np.array([np.bincount(chain, minlength=known.shape[1]) for chain in values]) / count
     errors = np.abs(seen - known) / (np.sqrt(known * (1 - known) / count) + 1e-9)
     expect(errors.max() < _STANDARD_ERRORS, "the frequencies of the rows", f"{errors.max():.1f} standard errors off")
+
+
+def expect_law(values: Array, knows: KnownLaw) -> None:
+    """Expect each row to be possible under the known law, and their mean surprise to be its entropy.
+
+    Args:
+        values: (1, n, ...) rows.
+        knows: a source.
+    """
+    found = knows.log_prob(Rows(values))
+    expect(found.shape == values.shape[:2], f"log-probabilities of shape {values.shape[:2]}", found.shape)
+    expect(np.isfinite(found).all(), "rows that are possible", f"{np.count_nonzero(~np.isfinite(found))} that are not")
+    error = abs(found.mean() + knows.entropy()) / (found.std() / np.sqrt(found.size) + 1e-9)
+    expect(error < _STANDARD_ERRORS, "a mean surprise as large as the entropy", f"one {error:.1f} standard errors off")

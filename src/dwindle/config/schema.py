@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 
 from dwindle.config.reading import Document, KeyPath, shown
 from dwindle.contracts import Within
-from dwindle.errors import nearest
+from dwindle.errors import NotReachable, nearest
 
 __all__ = ["Problems", "build", "expected", "settings_of"]
 
@@ -49,7 +49,11 @@ def _schema(kind: type[Any]) -> Mapping[str, tuple[Field[Any], Any]]:
 
 
 def build(kind: type[Any], data: Mapping[str, Any], path: KeyPath, problems: Problems) -> Any | None:
-    """Build an instance from a mapping of its settings, or note what is wrong and return None."""
+    """Build an instance from a mapping of its settings, or note what is wrong and return None.
+
+    Raises:
+        NotReachable: if what it needs is out of reach, so that nobody can tell whether it is right.
+    """
     before = len(problems)
     values = {}
     known = schema(kind)
@@ -66,6 +70,8 @@ def build(kind: type[Any], data: Mapping[str, Any], path: KeyPath, problems: Pro
         return None
     try:
         return kind(**values)
+    except NotReachable:
+        raise
     except ValueError as error:
         problems.add(path, dict(data), str(error), error)
     except Exception as error:  # whatever a component from outside raises is the user's answer

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dwindle.data.ngrams import Ngrams
 from dwindle.data.rows import FloatArray, IntArray
 
-__all__ = ["Law", "Nucleus", "Tempered", "drawn", "interpolated", "scored", "tempered"]
+__all__ = ["Law", "Nucleus", "Tempered", "dense", "drawn", "interpolated", "scored", "tempered"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,24 @@ def scored(laws: Sequence[Law], numbers: Sequence[IntArray], tokens: IntArray) -
         known = np.where(place >= 0, law.logs[place], law.fall + logs)
         logs = np.where(contexts >= 0, known, logs)
     return np.asarray(logs)
+
+
+def dense(laws: Sequence[Law], numbers: Sequence[IntArray]) -> FloatArray:
+    """Return the probability of every token in each context, (q, K).
+
+    Args:
+        laws: of lengths 0, 1, ....
+        numbers: (q,) the number of each place's context at every length, -1 where it never occurred.
+    """
+    found = np.tile(np.exp(laws[0].logs), (len(numbers[0]), 1))
+    for law, contexts in zip(laws[1:], numbers[1:], strict=True):
+        known = np.flatnonzero(contexts >= 0)
+        found[known] *= np.exp(law.fall)
+        first = law.grams.starts[contexts[known]]
+        sizes = law.grams.starts[contexts[known] + 1] - first
+        places = np.arange(sizes.sum()) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)
+        found[np.repeat(known, sizes), law.grams.tokens[places]] = np.exp(law.logs[places])
+    return found
 
 
 @dataclass(frozen=True, eq=False)

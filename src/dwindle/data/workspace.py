@@ -23,7 +23,17 @@ from dwindle.data.manifest import Manifest, file_digest, folder_digest
 from dwindle.errors import DataDamaged, NotReachable
 from dwindle.failpoints import failpoint
 
-__all__ = ["held", "publish_folder", "publish_text", "sweep_litter"]
+__all__ = [
+    "held",
+    "move_into_place",
+    "publish_folder",
+    "publish_text",
+    "remove",
+    "replace_folder",
+    "see_folder",
+    "settled",
+    "sweep_litter",
+]
 
 Facts = Mapping[str, Any]
 
@@ -56,20 +66,40 @@ def publish_folder(
         NotReachable: if the disk is full or may not be written.
         DataDamaged: if something other than plain files was written.
     """
+    made: list[Manifest] = []
+
+    def fill(working: Path) -> None:
+        failpoint("publish.begin")
+        facts = write(working)
+        failpoint("publish.written")
+        files = settled(working)
+        manifest = Manifest(stage, key, folder_digest(files), files, dict(inputs), recipe, dict(facts), environment)
+        manifest.write(working)
+        made.append(manifest)
+
+    replace_folder(target, fill)
+    return made[0]
+
+
+def replace_folder(target: Path, fill: Callable[[Path], Any]) -> None:
+    """Let a folder appear at a place, whole, in place of what stands there.
+
+    Args:
+        target: where the folder shall stand.
+        fill: writes into an empty folder beside it, and sees each file onto the disk.
+
+    Raises:
+        NotReachable: if the disk is full or may not be written.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir()
     try:
-        failpoint("publish.begin")
-        facts = write(working)
-        failpoint("publish.written")
-        files = {path.name: _settle(path) for path in sorted(working.iterdir())}
-        manifest = Manifest(stage, key, folder_digest(files), files, dict(inputs), recipe, dict(facts), environment)
-        manifest.write(working)
-        _see_folder(working)
+        fill(working)
+        see_folder(working)
         failpoint("publish.manifest")
-        _move_into_place(working, target)
+        move_into_place(working, target)
     except OSError as error:
         shutil.rmtree(working, ignore_errors=True)
         if error.errno in _STORAGE:
@@ -78,11 +108,19 @@ def publish_folder(
     except BaseException:
         shutil.rmtree(working, ignore_errors=True)
         raise
-    return manifest
 
 
 # numpy says how much was written in place of an error number.
 _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, None}
+
+
+def settled(folder: Path) -> dict[str, dict[str, Any]]:
+    """See the files of a folder onto the disk; return the digest and size of each, as a manifest has them.
+
+    Raises:
+        DataDamaged: if something other than plain files stands there.
+    """
+    return {path.name: _settle(path) for path in sorted(folder.iterdir())}
 
 
 def _settle(path: Path) -> dict[str, Any]:
@@ -99,7 +137,8 @@ def _settle(path: Path) -> dict[str, Any]:
         os.close(descriptor)
 
 
-def _see_folder(folder: Path) -> None:
+def see_folder(folder: Path) -> None:
+    """See onto the disk which names stand in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -107,22 +146,23 @@ def _see_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _move_into_place(working: Path, target: Path) -> None:
+def move_into_place(working: Path, target: Path) -> None:
+    """Let what is complete beside its place appear there by one rename, in place of what stands there."""
     stood = os.path.lexists(target)
     if not stood:
         working.rename(target)
     elif not _exchanged(working, target):
         # A kill between these two renames leaves neither state, which is as good as a stage that never ran.
         aside = working.with_suffix(".old.tmp")
-        _remove(aside)
+        remove(aside)
         target.rename(aside)
         failpoint("publish.aside")
         working.rename(target)
         aside.rename(working)
     failpoint("publish.renamed")
-    _see_folder(target.parent)
+    see_folder(target.parent)
     if stood:
-        _remove(working)
+        remove(working)
 
 
 def _exchanged(working: Path, target: Path) -> bool:
@@ -132,7 +172,7 @@ def _exchanged(working: Path, target: Path) -> bool:
     return rename is not None and rename(here, bytes(working), here, bytes(target), exchange) == 0
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file, a link or a whole folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -160,7 +200,7 @@ def publish_text(target: Path, text: str) -> None:
         working.unlink(missing_ok=True)
         raise NotReachable(f"{target}: cannot be written: {error.strerror}") from error
     failpoint("text.renamed")
-    _see_folder(target.parent)
+    see_folder(target.parent)
 
 
 _BLANK = "0" * 64
@@ -218,7 +258,7 @@ def sweep_litter(folder: Path, name: str = "*") -> int:
     """
     litter = list(folder.rglob(f".{name}.*.tmp"))
     for path in litter:
-        _remove(path)
+        remove(path)
     return len(litter)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Annotated, ClassVar, Self
 
 from dwindle.contracts import Array, Kind, Rows, Seed, Within
-from dwindle.data.tokens import Corpus, Unit, corpus, split
+from dwindle.data.tokens import Corpus, Reading, Unit
 
 __all__ = ["PydocTopics"]
 
@@ -24,11 +24,14 @@ class PydocTopics:
     Source: pydoc_data.topics of the running interpreter, made from the Python language reference.
 
     Args:
-        unit: what a token is: words between white space, or characters.
-        symbols: size K of the alphabet: the K-1 most frequent tokens, and the last one for all others; numbers that no
-            token needs never occur.
+        unit: what a token is: words between white space, characters, or pieces of words by byte-level BPE.
+        symbols: size K of the alphabet: the K-1 most frequent tokens, and the last one for all others; of pieces, the
+            256 bytes and what is learned from the text before the held-out blocks. Numbers that no token needs never
+            occur.
         length: tokens of a block.
         held_out: number of held-out blocks.
+        tokenizer: for pieces, a tokenizer to use instead of learning one: a folder with tokenizer.json, or a hub id
+            with its revision, org/name@<40 hexadecimal digits>; symbols must be at least its size.
     """
 
     kind: ClassVar[Kind] = "sequences"
@@ -37,12 +40,14 @@ class PydocTopics:
     symbols: Annotated[int, Within(low=2, high=100_000_000, unit="symbols")] = 2000
     length: Annotated[int, Within(low=1, high=1_000_000, unit="tokens")] = 32
     held_out: Annotated[int, Within(low=1, unit="blocks")] = 400
+    tokenizer: str = ""
 
     def __post_init__(self) -> None:
         """Refuse settings that leave nothing to train on.
 
         Raises:
-            ValueError: if all blocks would be held out.
+            ValueError: if all blocks would be held out, or the tokens cannot be made.
+            NotReachable: if the tokenizer is on a hub that does not answer.
         """
         _corpus(self)
 
@@ -77,9 +82,6 @@ class PydocTopics:
 def _corpus(source: PydocTopics) -> Corpus:
     from pydoc_data.topics import topics  # half a megabyte of text
 
-    tokens = split("\n".join(topics[name] for name in sorted(topics)), source.unit)
-    blocks = len(tokens) // source.length
-    if source.held_out >= blocks:
-        raise ValueError(f"held_out {source.held_out} leaves none of the {blocks} blocks of {source.length} tokens")
-    cut = (blocks - source.held_out) * source.length
-    return corpus(tokens[:cut], tokens[cut:], unit=source.unit, symbols=source.symbols, length=source.length)
+    text = "\n".join(topics[name] for name in sorted(topics))
+    reading = Reading(source.unit, source.symbols, source.length, source.tokenizer)
+    return reading.one(text, source.held_out)
