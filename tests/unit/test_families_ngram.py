@@ -73,6 +73,22 @@ def test_every_block_has_the_probability_that_a_dictionary_gives_it(order, smoot
     np.testing.assert_allclose(scores.sum(axis=1), 1.0)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_tokens_and_next_tokens_have_the_probabilities_that_a_dictionary_gives_them(order, smoothing):
+    model = fit(BLOCKS, WEIGHTS, order=order, smoothing=smoothing)
+    some = ALL[::37]
+    tokens = np.exp(model.token_log_prob(Rows(some[None])))
+    for chain, length in product(range(2), range(LENGTH + 1)):
+        plain = Dictionary(BLOCKS[chain], WEIGHTS[chain], order, smoothing)
+        expected = np.array([plain.after(block[:length], length) for block in some.tolist()])
+        found = model.next_probabilities(Rows(some[None, :, :length]))[chain]
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-15)
+        if length < LENGTH:
+            own = expected[np.arange(len(some)), some[:, length]]
+            np.testing.assert_allclose(tokens[chain, :, length], own, rtol=1e-10)
+
+
 @pytest.mark.parametrize(
     "bias",
     [{}, {"temperature": 0.5}, {"temperature": 3.0}, {"top_p": 0.7}, {"temperature": 2.0, "top_p": 0.8}],

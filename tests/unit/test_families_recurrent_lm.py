@@ -98,6 +98,22 @@ def test_the_probabilities_of_all_blocks_sum_to_1():
     np.testing.assert_allclose(np.exp(short.log_prob(Rows(every))).sum(axis=1), 1.0, rtol=1e-5)
 
 
+def test_the_law_of_the_next_token_is_what_longer_blocks_are_scored_by(model):
+    values = walks(1, 9, "asked")[..., :4]
+    laws = model.next_probabilities(Rows(values))
+    longer = np.concatenate([np.repeat(values, 6, axis=1), np.tile(np.arange(6), 9)[None, :, None]], axis=2)
+    tokens = model.token_log_prob(Rows(longer))
+    np.testing.assert_allclose(laws, np.exp(tokens[..., -1]).reshape(2, 9, 6), rtol=1e-5)
+    np.testing.assert_array_equal(model.log_prob(Rows(longer)), tokens.sum(axis=2))
+    first = model.next_probabilities(Rows(values[..., :0]))
+    np.testing.assert_allclose(first, np.repeat(first[:, :1], 9, axis=1))
+    np.testing.assert_allclose(
+        np.take_along_axis(first, values[..., :1].repeat(2, axis=0), axis=2)[..., 0],
+        np.exp(model.token_log_prob(Rows(values)))[..., 0],
+        rtol=1e-5,
+    )
+
+
 @pytest.mark.parametrize(("knobs", "power"), [({}, 1.0), ({"temperature": 0.5}, 2.0), ({"temperature": 2.0}, 0.5)])
 def test_what_is_sampled_is_what_is_scored(model, knobs, power):
     count = 20_000

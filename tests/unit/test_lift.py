@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from dwindle.contracts import Rows, Scorable, Seed
+from dwindle.contracts import NextTokens, Rows, Scorable, Seed, TokenScorable
 from dwindle.families.gaussian import Gaussian
+from dwindle.families.ngram import Ngram
 from dwindle.samplers import Sampler
 from dwindle.stages.lift import fit_model, load_model
 
@@ -23,6 +24,19 @@ class OneByOne(Gaussian):
 
     Args:
         ddof: as there.
+    """
+
+    chains_at_once: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class WordsOneByOne(Ngram):
+    """An n-gram model that is called chain by chain.
+
+    Args:
+        symbols: as there.
+        order: as there.
+        smoothing: as there.
     """
 
     chains_at_once: ClassVar[bool] = False
@@ -76,3 +90,17 @@ def test_densities_are_those_of_all_chains_at_once(lifted):
 
 def test_models_without_a_density_do_not_pretend_to_one():
     assert not isinstance(fit_model(Silent(), ROWS, seed=SEED), Scorable)
+
+
+def test_what_is_known_of_tokens_is_that_of_all_chains_at_once():
+    words = Rows(SEED.at("words").numpy().integers(5, size=(3, 20, 6)))
+    lifted, whole = (fit_model(family(symbols=5), words, seed=SEED) for family in (WordsOneByOne, Ngram))
+    for rows in (words, words.chain(1)):
+        np.testing.assert_array_equal(lifted.token_log_prob(rows), whole.token_log_prob(rows))
+        np.testing.assert_array_equal(lifted.next_probabilities(rows), whole.next_probabilities(rows))
+
+
+def test_models_of_vectors_do_not_pretend_to_know_tokens(lifted):
+    for model in lifted:
+        assert not isinstance(model, TokenScorable)
+        assert not isinstance(model, NextTokens)

@@ -28,17 +28,10 @@ def perplexity(training, held_out, **settings):
     return Perplexity().measure(found)["perplexity"]
 
 
-def test_text_diversity_counts_tokens_bigrams_and_repetitions_within_blocks():
+def test_text_diversity_counts_tokens_and_repetitions_within_blocks():
     samples = [[[0, 0, 0], [0, 1, 0]], [[0, 1, 2], [3, 0, 1]]]
-    assert diversity(samples, [[[0, 1, 2], [3, 3, 3]]]) == {
-        "vocabulary_used": [0.5, 1.0],
-        "distinct_2": [0.75, 0.75],
-        "repeated_tokens": [0.5, 0.0],
-    }
-
-
-def test_bigrams_of_far_apart_tokens_are_told_apart():
-    assert diversity([[[0, 10], [1, 0]]], [[[0, 1], [2, 3]]])["distinct_2"] == [1.0]
+    measured = diversity(samples, [[[0, 1, 2], [3, 3, 3]]])
+    assert measured == {"vocabulary_used": [0.5, 1.0], "repeated_tokens": [0.5, 0.0]}
 
 
 def test_text_diversity_looks_at_equally_many_blocks():
@@ -47,13 +40,12 @@ def test_text_diversity_looks_at_equally_many_blocks():
     assert diversity([block], [[*block, [2, 3]]])["vocabulary_used"] == [1.0]
 
 
-def test_blocks_of_one_token_have_a_vocabulary_and_no_bigrams():
+def test_blocks_of_one_token_have_a_vocabulary_and_no_repetitions():
     found = evidence("sequences", samples=np.zeros((3, 40, 1), dtype=np.int64))
     measured = TextDiversity().measure(replace(found, held_out=Rows(np.zeros((1, 40, 1), dtype=np.int64))))
     assert measured["vocabulary_used"].values.tolist() == [1.0] * 3
-    for name in ("distinct_2", "repeated_tokens"):
-        assert np.isnan(measured[name].values).all()
-        assert measured[name].reason == "blocks of one token have no bigrams"
+    assert np.isnan(measured["repeated_tokens"].values).all()
+    assert measured["repeated_tokens"].reason == "blocks of one token repeat none"
 
 
 def test_a_model_that_knows_nothing_is_as_surprised_as_by_its_whole_alphabet():

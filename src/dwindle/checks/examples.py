@@ -8,7 +8,20 @@ from typing import ClassVar, Self, TypeVar, cast
 
 import numpy as np
 
-from dwindle.contracts import REAL, Array, Evidence, FloatArray, Informed, Kind, Origin, Provenance, Rows, Seed, Source
+from dwindle.contracts import (
+    REAL,
+    Array,
+    Evidence,
+    Facts,
+    FloatArray,
+    Informed,
+    Kind,
+    Origin,
+    Provenance,
+    Rows,
+    Seed,
+    Source,
+)
 from dwindle.samplers import Sampler
 
 __all__ = [
@@ -29,6 +42,7 @@ T = TypeVar("T")
 SEED = Seed(20, ("checks",))
 CHAINS, COUNT, SYMBOLS = 3, 40, 8
 _LENGTH = 6  # tokens of a sequence
+_SHARES = np.diff(np.sqrt(np.arange(SYMBOLS + 1) / SYMBOLS))  # of the tokens of a sequence
 _MIXING = np.array([[1.0, 0.0], [0.6, 0.8]])
 
 
@@ -105,6 +119,7 @@ def evidence(kind: Kind, *, samples: Array | None = None) -> Evidence:
         training=training,
         source=source_of(kind),
         seed=SEED.at("metric"),
+        reference=_Repeating(with_provenance(rows_of(kind, name="generation 0"))),
     )
 
 
@@ -126,6 +141,14 @@ class _Repeating:
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return -1 nat for every row of every chain, (c, n)."""
         return np.full((self.training.chains, rows.count), -1.0)
+
+    def token_log_prob(self, rows: Rows) -> FloatArray:
+        """Return -1 nat for every row of every chain, the same part of it for each of its tokens, (c, n, L)."""
+        return np.full((self.training.chains, *rows.values.shape[1:]), -1.0 / rows.values.shape[2])
+
+    def next_probabilities(self, rows: Rows) -> FloatArray:
+        """Return the same probability for every token after every row of every chain, (c, n, K)."""
+        return np.full((self.training.chains, rows.count, SYMBOLS), 1.0 / SYMBOLS)
 
     def coefficients(self) -> FloatArray:
         """Return coefficients that are a little off those of the example pairs, (c, 2)."""
@@ -199,6 +222,18 @@ class _Pairs(_Vectors):
 
 @dataclass(frozen=True)
 class _Sequences(_Vectors):
-    """An endless source of example sequences."""
+    """An endless source of example sequences, whose law is known and whose facts are made up."""
 
     kind: ClassVar[Kind] = "sequences"
+
+    def log_prob(self, rows: Rows) -> FloatArray:
+        """Return the exact log-probability of each row, nats, (c, n)."""
+        return np.asarray(np.log(_SHARES)[rows.values].sum(axis=2))
+
+    def entropy(self) -> float:
+        """Return the exact entropy of a row, nats."""
+        return float(-_LENGTH * _SHARES @ np.log(_SHARES))
+
+    def known_facts(self) -> Facts:
+        """Return two facts of one token each, a common and a rare one."""
+        return Facts(np.array([[1], [2]]), np.array([0, 0]), _SHARES[1:3], np.array([False, True]))

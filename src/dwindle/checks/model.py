@@ -19,6 +19,8 @@ from dwindle.samplers import Sampler
 
 __all__ = ["knowledge", "model_checks", "sampled", "training_rows"]
 
+_NAMED: Mapping[str, Any] = {"beams": 1, "top_k": 1, "watermark": "kgw"}
+_NEEDED: Mapping[str, Mapping[str, Any]] = {"watermark_share": {"watermark": "kgw"}}  # a share of nothing is nothing
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 
 
@@ -101,16 +103,23 @@ def check_every_knob_changes_the_samples(family: Family) -> None:
     model, prompts = _fitted(family), training_rows(family)
     plain = sampled(model)
     for knob in sorted(family.knobs - {"prompts"}):
-        off: Any = {knob: _off_default(knob)}
-        changed = not same(plain, sampled(model, sampler=replace(Sampler(), **off)))
-        expect(changed, f"other samples with {knob} = {_off_default(knob):g}", "the same samples")
+        on = _NEEDED.get(knob, {})
+        off: Any = {**on, knob: _off_default(knob)}
+        with_it = sampled(model, sampler=replace(Sampler(), **off))
+        without = sampled(model, sampler=replace(Sampler(), **on)) if on else plain
+        expect(not same(without, with_it), f"other samples with {knob} = {off[knob]}", "the same samples")
     if "prompts" in family.knobs:
         answers = model.sample(100, sampler=Sampler(prompts="anchor"), seed=SEED.at("sample"), prompts=prompts).values
         expect(not same(plain, answers), "other samples with prompts", "the same samples")
 
 
-def _off_default(knob: str) -> float:
-    """Return half the default of a sampler's setting, or twice, or a half, whichever is in range and another value."""
+def _off_default(knob: str) -> Any:
+    """Return another value of a sampler's setting than its default.
+
+    That is a name or count that is known here, or half the default, or twice, or a half, whichever is in range.
+    """
+    if knob in _NAMED:
+        return _NAMED[knob]
     default = float({field.name: field.default for field in fields(Sampler)}[knob])  # type: ignore[arg-type]
     hint = get_type_hints(Sampler, include_extras=True)[knob]
     notes = [note for note in (get_args(hint)[1:] if get_origin(hint) is Annotated else ()) if isinstance(note, Within)]

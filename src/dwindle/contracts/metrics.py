@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -23,12 +23,15 @@ class Evidence:
     Args:
         generation: t.
         model: the model of generation t.
+        reference: the model of generation 0, which no synthetic row has touched; None unless a metric of the recipe
+            says `needs_reference`, and for generation 0 the same as `model`.
         samples: (c, m, ...) rows sampled from it for this evaluation, as many as there are held-out rows.
         held_out: (1, m, ...) frozen real rows that no training set contains.
         anchor: (c, n, ...) the fixed real training rows.
         training: the rows that trained the model, with provenance.
         source: where the real rows came from; may know the truth (`Moments`, `Probabilities`).
         seed: address of every random draw made by a metric.
+        knobs: the sampler's settings that the model's family honours.
     """
 
     generation: int
@@ -39,6 +42,8 @@ class Evidence:
     training: Rows
     source: Source
     seed: Seed
+    reference: Model | None = None
+    knobs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,13 @@ class Measurement:
     Args:
         values: (c,), nan where undefined.
         reason: why some are undefined; empty where all are defined.
+        detail: what a picture shows beside the number, as plain JSON data that is kept with it: `histogram`
+            (`edges` (b + 1), `shares` (c, b)) or `texts` (a list of `prompt` and `answer`).
     """
 
     values: FloatArray
     reason: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def undefined(chains: int, reason: str) -> Measurement:
@@ -83,7 +91,10 @@ class Metric(Protocol):
     measures: ClassVar[Mapping[str, Measure]]
     """The numbers it returns, by name."""
     kinds: ClassVar[frozenset[Kind]]
-    """The kinds of rows that it can measure; a recipe with rows of another kind is refused."""
+    """The kinds of rows that it can measure; a recipe with rows of another kind is refused.
+
+    A metric that compares with the model of generation 0 also has a `needs_reference: ClassVar[bool]` that is True.
+    """
 
     def measure(self, evidence: Evidence) -> Mapping[str, Measurement]:
         """Measure one generation; every name of `measures` is present."""

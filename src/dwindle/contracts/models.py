@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from dwindle.data.rows import Array, FloatArray, Rows
+from dwindle.data.rows import Array, FloatArray, IntArray, Rows
 from dwindle.seeds import Seed
 
 if TYPE_CHECKING:
@@ -13,14 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Coefficients",
+    "Exacting",
+    "Facts",
+    "Factual",
     "Family",
     "Informed",
     "Kind",
+    "KnownLaw",
     "Model",
     "Modes",
     "Moments",
+    "NextTokens",
     "Probabilities",
     "Scorable",
+    "TokenScorable",
     "Verifiable",
 ]
 
@@ -60,6 +67,28 @@ class Scorable(Protocol):
 
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the log-density of each row, nats, (c, n); rows of one chain are scored under every chain's model."""
+        ...
+
+
+@runtime_checkable
+class TokenScorable(Protocol):
+    """A model of sequences that knows the probability of each token after the ones before it."""
+
+    def token_log_prob(self, rows: Rows) -> FloatArray:
+        """Return the log-probability of each token, nats, (c, n, L); chains as `Scorable.log_prob` has them."""
+        ...
+
+
+@runtime_checkable
+class NextTokens(Protocol):
+    """A model of sequences that knows the whole law of the next token."""
+
+    def next_probabilities(self, rows: Rows) -> FloatArray:
+        """Return the probability of each token after each whole row, (c, n, K); chains as in `Scorable.log_prob`.
+
+        Args:
+            rows: (c, n, P) beginnings of blocks of any length, 0 included; many at once cost c n K numbers.
+        """
         ...
 
 
@@ -117,6 +146,45 @@ class Verifiable(Protocol):
 
 
 @runtime_checkable
+class KnownLaw(Protocol):
+    """A source that knows its law exactly."""
+
+    def log_prob(self, rows: Rows) -> FloatArray:
+        """Return the exact log-probability (or density) of each row, nats, (c, n); -inf where it is never drawn."""
+        ...
+
+    def entropy(self) -> float:
+        """Return the exact entropy of a row, nats."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What a source of sequences states, and how a model may be asked for it.
+
+    Args:
+        prompts: (k, P) the tokens of each fact before its object, as a row may begin.
+        objects: (k,) the token that is right there; the only one that the source ever puts there.
+        probabilities: (k,) the share of the source's rows that state each fact, after the prompt or otherwise.
+        rare: (k,) whether it is one of the rarer ones.
+    """
+
+    prompts: IntArray
+    objects: IntArray
+    probabilities: FloatArray
+    rare: Array
+
+
+@runtime_checkable
+class Factual(Protocol):
+    """A source of sequences that states facts."""
+
+    def known_facts(self) -> Facts:
+        """Return the facts, the most frequent one first."""
+        ...
+
+
+@runtime_checkable
 class Informed(Protocol):
     """A family or curator that must know the source: the perfect generator, a verifier with the truth in hand."""
 
@@ -126,6 +194,15 @@ class Informed(Protocol):
         Raises:
             ValueError: if the source cannot serve it.
         """
+        ...
+
+
+@runtime_checkable
+class Exacting(Protocol):
+    """A component that would do nothing, or nothing sensible, in some recipes."""
+
+    def refuses(self, recipe: Any) -> str:
+        """Say why it does not go with a recipe, in one line after the component's name; empty where it does."""
         ...
 
 

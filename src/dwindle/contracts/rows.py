@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from dwindle.contracts.models import Kind
 from dwindle.data.rows import Array, FloatArray, Rows
 from dwindle.seeds import Seed
+
+if TYPE_CHECKING:
+    from dwindle.contracts.metrics import Measurement
 
 __all__ = ["Curated", "Curator", "Source"]
 
@@ -54,11 +57,13 @@ class Curated:
         kept: (c, n) True where the row stays.
         weights: (c, n) weight of the rows that stay, or None to leave them as they came.
         dropped: for each reason, how many rows of all chains it dropped.
+        facts: what it tells of its own work, a number a chain, by name: a detector's rates.
     """
 
     kept: Array
     weights: FloatArray | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -69,7 +74,10 @@ class Curator(Protocol):
     """Whose rows it is shown: the generation's synthetic rows, or these and the fresh real rows beside them."""
 
     kinds: ClassVar[frozenset[Kind]]
-    """The kinds of rows that it can judge; a recipe with rows of another kind is refused."""
+    """The kinds of rows that it can judge; a recipe with rows of another kind is refused.
+
+    A curator that goes with some recipes only is `Exacting`, too.
+    """
 
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Judge the new rows.

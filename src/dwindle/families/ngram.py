@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import FloatArray, IntArray, Kind, Model, Rows, Seed, Within
-from dwindle.data.ngram_laws import Law, Nucleus, Tempered, drawn, interpolated, scored, tempered
+from dwindle.data.ngram_laws import Law, Nucleus, Tempered, dense, drawn, interpolated, scored, tempered
 from dwindle.data.ngrams import Ngrams, context_numbers, counted, preceding
 from dwindle.samplers import Sampler
 
@@ -108,16 +108,38 @@ class NgramModel:
         Raises:
             ValueError: if a block holds a token outside the alphabet.
         """
+        return np.asarray(self.token_log_prob(rows).sum(axis=2))
+
+    def token_log_prob(self, rows: Rows) -> FloatArray:
+        """Return the log-probability of each token, nats, (c, n, L); -inf where it has none.
+
+        Raises:
+            ValueError: if a block holds a token outside the alphabet.
+        """
+        shape, flat, chain = self._flat(rows)
+        past = [preceding(flat, distance, self.tables[0].symbols) for distance in range(1, len(self.tables) - 1)]
+        numbers = context_numbers(self.tables, np.broadcast_to(chain[:, None], flat.shape), past)
+        return scored(self._laws, numbers, flat).reshape(shape)
+
+    def next_probabilities(self, rows: Rows) -> FloatArray:
+        """Return the probability of each token after each whole row, (c, n, K).
+
+        Raises:
+            ValueError: if a row holds a token outside the alphabet.
+        """
+        shape, flat, chain = self._flat(rows)
+        numbers = context_numbers(self.tables, chain, self._past(flat.T, flat.shape[1]))
+        return dense(self._laws, numbers).reshape(*shape[:2], self.tables[0].symbols)
+
+    def _flat(self, rows: Rows) -> tuple[tuple[int, ...], IntArray, IntArray]:
+        """Return the shape (c, n, L), the blocks of every chain, (c n, L), and the chain of each."""
         symbols, chains = self.tables[0].symbols, len(self.tables[1].contexts)
         blocks = np.asarray(rows.values, dtype=np.int64)
         if blocks.size and not 0 <= blocks.min() <= blocks.max() < symbols:
             raise ValueError(f"rows hold tokens {blocks.min()}..{blocks.max()}; the alphabet is 0..{symbols - 1}")
         blocks = np.broadcast_to(blocks, (chains, *blocks.shape[1:]))
-        flat = blocks.reshape(-1, blocks.shape[2])
-        chain = np.repeat(np.arange(chains, dtype=np.int64), blocks.shape[1])[:, None]
-        past = [preceding(flat, distance, symbols) for distance in range(1, len(self.tables) - 1)]
-        numbers = context_numbers(self.tables, np.broadcast_to(chain, flat.shape), past)
-        return np.asarray(scored(self._laws, numbers, flat).reshape(blocks.shape).sum(axis=2))
+        chain = np.repeat(np.arange(chains, dtype=np.int64), blocks.shape[1])
+        return blocks.shape, blocks.reshape(len(chain), blocks.shape[2]), chain
 
     def save(self, folder: Path) -> None:
         """Write contexts, keys and counts of each length as npy, and the rest as model.json."""

@@ -163,17 +163,43 @@ class RecurrentLmModel:
         Raises:
             ValueError: if a block holds a token outside the vocabulary.
         """
-        chains = max(rows.chains, len(self.weights["embedding"]))
-        tokens = np.broadcast_to(rows.values, (chains, *rows.values.shape[1:]))
-        _refuse_unknown(tokens, self.weights["embedding"].shape[1] - 1)
-        scores, place = np.empty(tokens.shape[:2]), device()
+        return np.asarray(self.token_log_prob(rows).sum(axis=2))
+
+    def token_log_prob(self, rows: Rows) -> FloatArray:
+        """Return the log-probability of each token, nats, (c, n, L).
+
+        Raises:
+            ValueError: if a block holds a token outside the vocabulary.
+        """
+        tokens = self._of_every_chain(rows)
+        scores, place = np.empty(tokens.shape), device()
         weights = stacks.moved(self.weights, place)
         with training.deterministic(place), torch.no_grad():
-            for block in _slices(tokens.shape[1], max(1, _TOKENS // (chains * tokens.shape[2]))):
+            for block in _slices(tokens.shape[1], max(1, _TOKENS // (len(tokens) * tokens.shape[2]))):
                 seen = torch.from_numpy(np.array(tokens[:, block], dtype=np.int64)).to(place)
                 logs = torch.log_softmax(_logits(weights, seen).double(), dim=3)
-                scores[:, block] = logs.gather(3, seen.transpose(1, 2)[..., None]).sum(dim=(1, 3)).cpu().numpy()
+                own = logs.gather(3, seen.transpose(1, 2)[..., None])[..., 0]
+                scores[:, block] = own.transpose(1, 2).cpu().numpy()
         return scores
+
+    def next_probabilities(self, rows: Rows) -> FloatArray:
+        """Return the probability of each token after each whole row, (c, n, K).
+
+        Raises:
+            ValueError: if a row holds a token outside the vocabulary.
+        """
+        tokens, place = self._of_every_chain(rows), device()
+        with training.deterministic(place), torch.no_grad():
+            weights = stacks.moved(self.weights, place)
+            last = _states(weights, torch.from_numpy(tokens.copy()).to(place))[:, -1]
+            return np.asarray(torch.softmax(stacks.affine(last, weights, "leaving").double(), dim=2).cpu().numpy())
+
+    def _of_every_chain(self, rows: Rows) -> IntArray:
+        """Return the tokens that every chain is to score, (c, n, L)."""
+        chains = max(rows.chains, len(self.weights["embedding"]))
+        tokens = np.broadcast_to(np.asarray(rows.values, dtype=np.int64), (chains, *rows.values.shape[1:]))
+        _refuse_unknown(tokens, self.weights["embedding"].shape[1] - 1)
+        return tokens
 
     def save(self, folder: Path) -> None:
         """Write weights.safetensors."""
@@ -193,10 +219,15 @@ def _looked_up(table: Tensor, tokens: Tensor) -> Tensor:
 
 def _logits(weights: Weights, tokens: Tensor) -> Tensor:
     """Return the logits of every token after the ones before it, (c, L, n, K), for blocks (c, n, L)."""
-    symbols = weights["embedding"].shape[1] - 1
-    before = torch.nn.functional.pad(tokens[..., :-1], (1, 0), value=symbols).transpose(1, 2)
-    states = recur(_looked_up(_table(weights), before), weights["state.weight"], weights["state.bias"])
+    states = _states(weights, tokens[..., :-1])
     return stacks.affine(states.flatten(1, 2), weights, "leaving").reshape(*states.shape[:3], -1)
+
+
+def _states(weights: Weights, tokens: Tensor) -> Tensor:
+    """Return the states after the begin token and after every token of the blocks, (c, L + 1, n, h)."""
+    symbols = weights["embedding"].shape[1] - 1
+    entered = torch.nn.functional.pad(tokens, (1, 0), value=symbols).transpose(1, 2)
+    return recur(_looked_up(_table(weights), entered), weights["state.weight"], weights["state.bias"])
 
 
 def _drawn(shares: Tensor, top_p: float, uniform: Tensor) -> Tensor:

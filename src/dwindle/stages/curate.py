@@ -14,6 +14,7 @@ from dwindle.data.rows import IntArray, Rows
 from dwindle.data.shards import link_shard, read_shard, write_shard
 from dwindle.errors import Starved
 from dwindle.seeds import Seed
+from dwindle.stages.described import described
 from dwindle.stages.job import Job, facts_of, read_rows, told
 
 __all__ = ["SMALLEST", "run"]
@@ -47,8 +48,8 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     """
     if job.generation == 0:
         link_shard(job.inputs["rows"], "real", out)
-        return _facts(read_rows(job.inputs["rows"]), ["real"], ["real"], {})
-    new, dropped = _judged(job)
+        return _facts(read_rows(job.inputs["rows"]), ["real"], ["real"], {}, {})
+    new, dropped, judged = _judged(job)
     parts = [*_within_reach(job), *new]
     plan = _plan(job, parts)
     chosen = _chosen(parts, plan, job.seed)
@@ -57,10 +58,12 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
         raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {SMALLEST} are needed; {dropped}")
     shards = [_put(part, out) for part in chosen]
     pool = [_put(part, out) for part in parts if part.origin in plan.keep]
-    return _facts(rows, shards, pool, dropped)
+    return _facts(rows, shards, pool, dropped, judged)
 
 
-def _facts(rows: Rows, shards: list[str], pool: list[str], dropped: Mapping[str, int]) -> Mapping[str, Any]:
+def _facts(
+    rows: Rows, shards: list[str], pool: list[str], dropped: Mapping[str, int], judged: Mapping[str, Any]
+) -> Mapping[str, Any]:
     assert rows.provenance is not None
     present = rows.filled_weights() > 0
     origins, counts = np.unique(rows.provenance.origin[present], return_counts=True)
@@ -74,13 +77,18 @@ def _facts(rows: Rows, shards: list[str], pool: list[str], dropped: Mapping[str,
         "rows": {"total": int(present.sum()), "origin": by_origin},
         "synthetic_ratio": synthetic / int(present.sum()) if present.any() else 0.0,
         "dropped": dict(dropped),
+        "judged": dict(judged),
     }
 
 
-def _judged(job: Job) -> tuple[list[Part], dict[str, int]]:
-    """Return the new rows that the curators keep, synthetic ones first, and what was dropped for which reason."""
+def _judged(job: Job) -> tuple[list[Part], dict[str, int], dict[str, Any]]:
+    """Return the new rows that the curators keep, synthetic ones first, what was dropped for which reason, and rates.
+
+    What curators tell of their own work goes by its name, that of a later curator with its place before it.
+    """
     parts, anchor = [_synthetic(job), *_fresh(job)], read_rows(job.inputs["real"])
     dropped: dict[str, int] = {}
+    judged: dict[str, Any] = {}
     for place, curator in enumerate(job.recipe.curators):
         shown = parts if curator.judges == "new" else parts[:1]
         rows = Rows.join([part.rows for part in shown])
@@ -89,9 +97,11 @@ def _judged(job: Job) -> tuple[list[Part], dict[str, int]]:
         verdict = told(curator, job.recipe.source).curate(rows, anchor=anchor, seed=job.seed.at("curator", place))
         for reason, count in verdict.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + int(count)
+        for name, fact in verdict.facts.items():
+            judged[name if name not in judged else f"{place}.{name}"] = described(fact)
         if verdict.weights is not None or not verdict.kept.all():
             parts = [*_sentenced(shown, rows, verdict), *parts[len(shown) :]]
-    return parts, dropped
+    return parts, dropped, judged
 
 
 def _synthetic(job: Job) -> Part:

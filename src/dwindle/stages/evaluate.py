@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from dwindle.contracts import Evidence, Measurement
-from dwindle.intervals import summarize
+from dwindle.contracts import Evidence
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
+from dwindle.stages.described import described
 from dwindle.stages.job import Job, read_rows, told
 from dwindle.stages.lift import load_model
 
@@ -25,13 +24,14 @@ def run(job: Job) -> Mapping[str, Any]:
     measured: dict[str, Any] = {}
     for metric in job.recipe.metrics:
         for name, measurement in metric.measure(evidence).items():
-            measured[name] = _described(measurement, metric.measures[name].scale)
+            measured[name] = described(measurement, metric.measures[name].scale)
     return measured
 
 
 def _evidence(job: Job) -> Evidence:
-    recipe, real = job.recipe, job.inputs["real"]
-    model = load_model(told(recipe.family, recipe.source), job.inputs["model"])
+    recipe, real, family = job.recipe, job.inputs["real"], told(job.recipe.family, job.recipe.source)
+    model = load_model(family, job.inputs["model"])
+    reference = load_model(family, job.inputs["reference"]) if "reference" in job.inputs else None
     held_out = read_rows(real, "held_out")
     return Evidence(
         generation=job.generation,
@@ -42,20 +42,6 @@ def _evidence(job: Job) -> Evidence:
         training=read_rows(job.inputs["train"]),
         source=recipe.source,
         seed=Seed(recipe.seed).at("metric"),  # the same in every generation, so that curves are comparable
+        reference=model if job.generation == 0 else reference,
+        knobs=family.knobs,
     )
-
-
-def _described(measurement: Measurement, scale: Any) -> Mapping[str, Any]:
-    summary = summarize(measurement.values, scale=scale, reason=measurement.reason)
-    described = {
-        "mean": _finite(summary.mean),
-        "low": _finite(summary.low),
-        "high": _finite(summary.high),
-        "chains": [_finite(value) for value in measurement.values.tolist()],
-    }
-    return described | ({"reason": summary.reason} if summary.reason else {})
-
-
-def _finite(value: float) -> float | None:
-    """Return null for what JSON cannot say; the reason stands beside it."""
-    return value if math.isfinite(value) else None

@@ -42,7 +42,7 @@ def _sample(model: Model, job: Job) -> Rows:
     if recipe.sampler.prompts == "none":
         rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0))
         return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
-    prompts = read_rows(job.inputs["real"])
+    prompts = read_rows(job.inputs["prompts"])
     rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0), prompts=prompts.anonymous())
     asked_by = np.broadcast_to(np.arange(count) % prompts.count, (rows.chains, count))
     return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count, source=asked_by))

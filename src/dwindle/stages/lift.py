@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dwindle.contracts import Family, FloatArray, Model, Scorable
+from dwindle.contracts import Family, FloatArray, Model, NextTokens, Scorable, TokenScorable
 from dwindle.data.rows import Rows
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
 
-__all__ = ["LiftedModel", "ScoredModel", "fit_model", "load_model"]
+__all__ = ["ForetellingModel", "LiftedModel", "ScoredModel", "TokenScoredModel", "fit_model", "load_model"]
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,42 @@ class ScoredModel(LiftedModel):
 
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the log-density of each row, nats, (c, n); rows of one chain are scored under every chain's model."""
-        return np.concatenate(
-            [
-                model.log_prob(Rows(rows.values[min(chain, rows.chains - 1)][None]))
-                for chain, model in enumerate(self.models)
-                if isinstance(model, Scorable)
-            ]
-        )
+        return np.concatenate([model.log_prob(own) for model, own in self._asked(rows) if isinstance(model, Scorable)])
+
+    def _asked(self, rows: Rows) -> Iterator[tuple[Model, Rows]]:
+        """Yield each chain's model and the rows that it is to judge."""
+        for chain, model in enumerate(self.models):
+            yield model, Rows(rows.values[min(chain, rows.chains - 1)][None])
+
+
+@dataclass(frozen=True)
+class TokenScoredModel(ScoredModel):
+    """One model a chain, each of which knows the probability of each token."""
+
+    def token_log_prob(self, rows: Rows) -> FloatArray:
+        """Return the log-probability of each token, nats, (c, n, L), chains as in `log_prob`."""
+        asked = self._asked(rows)
+        return np.concatenate([model.token_log_prob(own) for model, own in asked if isinstance(model, TokenScorable)])
+
+
+@dataclass(frozen=True)
+class ForetellingModel(TokenScoredModel):
+    """One model a chain, each of which knows the whole law of the next token."""
+
+    def next_probabilities(self, rows: Rows) -> FloatArray:
+        """Return the probability of each token after each whole row, (c, n, K), chains as in `log_prob`."""
+        asked = self._asked(rows)
+        return np.concatenate([model.next_probabilities(own) for model, own in asked if isinstance(model, NextTokens)])
 
 
 def _lifted(models: tuple[Model, ...]) -> LiftedModel:
-    scored = all(isinstance(model, Scorable) for model in models)
-    return ScoredModel(models) if scored else LiftedModel(models)
+    """Return the models side by side, with what all of them know."""
+    lifted = LiftedModel
+    for known, more in ((Scorable, ScoredModel), (TokenScorable, TokenScoredModel), (NextTokens, ForetellingModel)):
+        if not all(isinstance(model, known) for model in models):
+            break
+        lifted = more
+    return lifted(models)
 
 
 def fit_model(family: Family, rows: Rows, *, seed: Seed, parent: Model | None = None) -> Model:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dwindle.data.manifest import digest_of
+from dwindle.data.unfinished import keeping
 from dwindle.data.workspace import held, publish_document, publish_folder, publish_text, sweep_litter
 from dwindle.plan import Plan, read_plan, stage_seed
 from dwindle.seeds import Seed
@@ -68,7 +69,8 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None) -> Outco
         if (found := taken_over(root, plan, name, key, inputs)) is not None:
             return Outcome(name, ran=True, digest=found)
         begun = time.monotonic()
-        digest = _run(plan, step, key, inputs)
+        with keeping(root, name, key):
+            digest = _run(plan, step, key, inputs)
         note_seconds(root, name, time.monotonic() - begun)
         return Outcome(name, ran=True, digest=digest)
 
@@ -119,9 +121,9 @@ def _publish_evaluation(
 def run_compare(root: Path, plan: Plan) -> Outcome:
     """Gather the metrics of all lineages of the plan into one CSV."""
     known = ((name, *found) for name in plan.recipes for found in evaluations(root, plan, name))
-    text = compare.run(known)
     target = root / CURVES
-    with held(root, "compare", wait=True):
+    with held(root, "compare", wait=True):  # read inside, or what another process has read since would be undone
+        text = compare.run(known)
         sweep_litter(target.parent)
         ran = not target.exists() or target.read_text() != text
         if ran:

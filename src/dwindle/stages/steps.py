@@ -26,6 +26,8 @@ __all__ = [
 
 CURVES = "plots/curves.csv"
 
+_OPTIONAL = ("prompts", "pool", "restart", "reference")
+
 StageName = str
 """The name DVC gives a stage: `train@replace-g003`, `draw@digits-1a2b3c4d`, `compare`."""
 
@@ -65,14 +67,15 @@ def _slots(entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     A slot of the plan that names a manifest is empty: DVC has no other way to leave one open.
     """
     folder = entry["folder"]
-    optional = {slot: entry[slot] for slot in ("prompts", "pool", "restart") if not entry[slot].endswith(".json")}
+    optional = {slot: entry[slot] for slot in _OPTIONAL if not entry[slot].endswith(".json")}
     return {
         "generate": {"generator": entry["generator"]}
-        | ({"real": optional["prompts"]} if "prompts" in optional else {}),
+        | ({"prompts": optional["prompts"]} if "prompts" in optional else {}),
         "curate": {"rows": entry["rows"], "real": entry["real"]}
         | ({"pool": optional["pool"]} if "pool" in optional else {}),
         "train": {"train": f"data/{folder}/train"} | ({"parent": optional["restart"]} if "restart" in optional else {}),
-        "evaluate": {"model": f"models/{folder}", "train": f"data/{folder}/train", "real": entry["real"]},
+        "evaluate": {"model": f"models/{folder}", "train": f"data/{folder}/train", "real": entry["real"]}
+        | ({"reference": optional["reference"]} if "reference" in optional else {}),
     }
 
 
