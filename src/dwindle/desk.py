@@ -59,6 +59,8 @@ def show_status(params: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from dwindle.report.progress import inside
+
     sweep = load_sweep(params)
     plan = read_plan(sweep.root)
     table = Table(title=f"sweep {plan.sweep}")
@@ -66,7 +68,9 @@ def show_status(params: Path) -> None:
         table.add_column(column)
     for state in survey(sweep.root, plan):
         reached = f"{state.done} of {state.wanted}" if state.done >= 0 else f"none of {state.wanted}"
-        table.add_row(state.name, reached, state.digest[:12], state.next_stage or "nothing", str(state.environments))
+        running = inside(sweep.root, state.name, state.done + 1)
+        missing = f"{state.next_stage or 'nothing'}{f' ({running})' if running else ''}"
+        table.add_row(state.name, reached, state.digest[:12], missing, str(state.environments))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     if unroll(sweep) != plan:

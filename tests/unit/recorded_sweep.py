@@ -38,6 +38,7 @@ def planned(lineages: Mapping[str, int] = LINEAGES, **changed: str) -> dict[str,
                 "real": real,
                 "pool": f"{rows}/manifest.json",
                 "restart": f"data/{folder}/train/manifest.json",
+                "reference": f"data/{folder}/train/manifest.json",
                 **{verb: digest(f"{verb} {folder}") for verb in VERBS},
             }
     chain["blend-g001"] |= {verb: digest(text) for verb, text in changed.items()}

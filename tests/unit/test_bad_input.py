@@ -307,7 +307,7 @@ def test_a_lineage_without_a_regime_is_told_the_regimes(folder):
         ("curators.7=keep_all", "'keep_all'", "list index out of range"),
         ("metrics=[moments, moments]", "'moments'", "the metric stands here twice"),
         ("metrics=[moment]", "'moment'", "unknown metric 'moment'; did you mean moments?"),
-        ("family=3", "3", "expected a name, or a mapping with a name; known: categorical, gaussian, "),
+        ("family=3", "3", "expected a name, or a mapping with a name; known: categorical, causal_lm, "),
         ("family=null", "null", "expected a name, or a mapping with a name"),
         ("family={ddof: 1}", "{'ddof': 1}", "expected a name, or a mapping with a name"),
         ("family=gausian", "'gausian'", "unknown family 'gausian'; did you mean gaussian?"),
@@ -391,6 +391,10 @@ def test_a_lineage_name_is_a_safe_name_of_a_folder(folder, name):
 def test_a_letter_that_only_looks_right_is_called_by_its_name(folder):
     message = one(folder, "lineages.r\u0435place.regime=replace")
     assert message.endswith("; it holds U+0435, CYRILLIC SMALL LETTER IE")
+
+
+def test_a_lineage_cannot_have_the_name_of_the_folder_of_real_rows(folder):
+    assert "data/real/ holds the real rows" in one(folder, "lineages.real={regime: replace}")
 
 
 @pytest.mark.parametrize("name", ["a", "0", "x" * 64, "a-b_c-9", "replace-g003"])

@@ -18,6 +18,9 @@ from dwindle.contracts import Within
 
 __all__ = ["Lineage", "Point", "Shared", "control_beside", "grown_over", "lineage_from"]
 
+REAL_ROWS = "real"
+"""The folder of real rows among those of the lineages."""
+
 Generations = Annotated[int, Within(low=0, high=1_000_000, unit="generations")]
 
 
@@ -84,7 +87,7 @@ def lineage_from(name: str, entry: Any, shared: Shared, coordinates: Mapping[str
     """
     path, problems = ("lineages", name), shared.problems
     entry = {} if entry is None else entry
-    if told := misnamed(name):
+    if told := misnamed(name) or (name == REAL_ROWS and f"data/{name}/ holds the real rows; give it another name"):
         problems.add(path, name, told)
         return None
     if not isinstance(entry, Mapping):

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 from dwindle.components import Room, component, name_of, names
 from dwindle.config.reading import KeyPath
 from dwindle.config.schema import Problems, build, convert, expected, schema, settings_of
-from dwindle.contracts import FRESH, Curator, Family, Informed, Metric, Regime, Source, Within
+from dwindle.contracts import FRESH, Curator, Exacting, Family, Informed, Metric, Regime, Source, Within
 from dwindle.data.manifest import digest_of
 from dwindle.errors import BadInput, nearest
 from dwindle.samplers import Sampler
 
-__all__ = ["LINEAGE_NAME", "PARTS", "Recipe", "advice", "fresh_rows", "misnamed", "recipe_from"]
+__all__ = ["LINEAGE_NAME", "PARTS", "Recipe", "advice", "fresh_rows", "is_pretrained", "misnamed", "recipe_from"]
 
 LINEAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -46,7 +46,8 @@ class Recipe:
         chains: independent replicates, the unit of statistics.
         budget: real rows of the anchor, and rows that a generation may train on.
         threads: threads of the numerical libraries; other threads give other bits.
-        restart: where training starts: `cold` (anew), `warm` (from the parent) or `base` (from generation 0).
+        restart: where training starts: `cold` (anew), `warm` (from the parent) or `base`: from the weights that a
+            pretrained family is given, and from generation 0's where a family is given none.
         source: where real rows come from.
         family: which kind of model.
         regime: what trains generation t >= 1.
@@ -101,6 +102,11 @@ def misnamed(name: object) -> str:
 def fresh_rows(regime: Regime, generation: int, budget: int) -> int:
     """Return how many new real rows a chain needs at generation t."""
     return 0 if generation == 0 else regime.asks(generation, budget=budget).get(FRESH, 0)
+
+
+def is_pretrained(family: Family) -> bool:
+    """Say whether a family starts from weights that it is given, so that no generation starts anew."""
+    return bool(getattr(family, "pretrained", False))
 
 
 def recipe_from(data: Mapping[str, Any], path: KeyPath, problems: Problems) -> Recipe | None:
@@ -186,6 +192,7 @@ def _agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
     source = recipe.source
     _kinds_agree(recipe, path, problems)
     _all_informed(recipe, path, problems)
+    _none_refuses(recipe, path, problems)
     known, symbols = (getattr(part, "symbols", None) for part in (recipe.family, source))
     if isinstance(known, int) and isinstance(symbols, int) and known < symbols:
         text = f"the family knows fewer symbols than the {symbols} of source {name_of(source)}"
@@ -198,6 +205,9 @@ def _agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
             problems.add((*path, "sampler", field.name), value, text)
     if source.capacity is not None and recipe.budget > source.capacity:
         problems.add((*path, "budget"), recipe.budget, f"source {name_of(source)} has {source.capacity} rows a chain")
+    if recipe.restart == "cold" and is_pretrained(recipe.family):
+        text = "the family starts from weights that it is given; expected base (from those weights) or warm"
+        problems.add((*path, "restart"), recipe.restart, text)
     measured = [name_of(metric) for metric in recipe.metrics]
     for name in sorted({name for name in measured if measured.count(name) > 1}):
         problems.add((*path, "metrics"), name, "the metric stands here twice")
@@ -226,3 +236,11 @@ def _all_informed(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
                 knower.given(recipe.source)
             except ValueError as error:
                 problems.add((*path, key), name_of(knower), str(error), error)
+
+
+def _none_refuses(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
+    """Note components that say themselves why they do not go with the rest."""
+    several = [(key, part) for key in _SEVERAL for part in getattr(recipe, key)]
+    for key, part in [*((key, getattr(recipe, key)) for key in _SINGLE), *several]:
+        if isinstance(part, Exacting) and (why := part.refuses(recipe)):
+            problems.add((*path, key), name_of(part), why)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dwindle.code import code_digest
-from dwindle.config.recipe import Recipe, fresh_rows
+from dwindle.config.recipe import Recipe, fresh_rows, is_pretrained
 from dwindle.config.sweep import Lineage, Sweep
 from dwindle.contracts import REAL, Informed
 from dwindle.data.manifest import digest_of
@@ -23,7 +23,7 @@ def unroll(sweep: Sweep) -> Plan:
     real: dict[str, Mapping[str, Any]] = {}
     chain: dict[str, Mapping[str, Any]] = {}
     for lineage in sweep.lineages.values():
-        key, entry = _real(lineage.recipe)
+        key, entry = _real(lineage.recipe, real)
         real[key] = entry
         for generation in range(lineage.generations + 1):
             chain[chain_key(lineage.name, generation)] = _generation(lineage, generation, str(entry["folder"]))
@@ -34,10 +34,14 @@ def unroll(sweep: Sweep) -> Plan:
     return Plan(sweep.name, real, chain, recipes, compare)
 
 
-def _real(recipe: Recipe) -> tuple[str, Mapping[str, Any]]:
+def _real(recipe: Recipe, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """Return key and entry of a lineage's real rows; a key that other rows have already is made longer."""
     settings = {key: recipe.settings[key] for key in ("source", "chains", "budget", "threads")}
     digest = _digest("draw", settings, Seed(recipe.seed).at("real"), "dwindle.stages.draw", _module(recipe.source))
-    key = f"{recipe.settings['source']['name'].rpartition(':')[2].lower()}-{digest[:8]}"
+    source, length = recipe.settings["source"]["name"].rpartition(":")[2].lower(), 8
+    while known.get(f"{source}-{digest[:length]}", {"draw": digest})["draw"] != digest:
+        length += 8
+    key = f"{source}-{digest[:length]}"
     return key, {"folder": f"data/real/{key}", "draw": digest}
 
 
@@ -63,9 +67,10 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
     pooled = bool(generation) and bool(
         recipe.regime.plan(1, {REAL: recipe.budget, 1: recipe.budget}, budget=recipe.budget).keep
     )
-    start = {"cold": "", "warm": parent, "base": generation_folder(name, 0)}[recipe.restart] if generation else ""
+    start = _start(recipe, name, generation)
+    referred = bool(generation) and any(getattr(metric, "needs_reference", False) for metric in recipe.metrics)
     generator = f"models/{parent}" if generation else real
-    asked = bool(generation) and recipe.sampler.prompts == "anchor"
+    asked = {"none": "", "anchor": real, "previous": f"data/{parent}/train"}[recipe.sampler.prompts]
     digests = {stage: _stage_digest(recipe, name, generation, stage) for stage in STAGES}
     return {
         "lineage": name,
@@ -73,12 +78,22 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
         "folder": folder,
         "rows": rows,
         "generator": generator,
-        "prompts": real if asked else f"{generator}/manifest.json",
+        "prompts": asked if asked and generation else f"{generator}/manifest.json",
         "real": real,
         "pool": f"data/{parent}/train" if pooled else f"{rows}/manifest.json",
         "restart": f"models/{start}" if start else f"data/{folder}/train/manifest.json",
+        "reference": f"models/{generation_folder(name, 0)}" if referred else f"data/{folder}/train/manifest.json",
         **digests,
     }
+
+
+def _start(recipe: Recipe, name: str, generation: int) -> str:
+    """Return the folder of the generation from whose model training starts; empty where the family starts by itself."""
+    if not generation or recipe.restart == "cold":
+        return ""
+    if recipe.restart == "warm":
+        return generation_folder(name, generation - 1)
+    return "" if is_pretrained(recipe.family) else generation_folder(name, 0)
 
 
 def stage_digest(plan: Plan, key: str, stage: str) -> str:
