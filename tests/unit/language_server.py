@@ -44,6 +44,7 @@ def completion(asked):
     torch.manual_seed(asked["seed"])
     prompt = torch.tensor([asked["prompt"]])
     greedy = asked["temperature"] == 0.0
+    bias = {(int(token),): shift for token, shift in asked["logit_bias"].items()}
     shape = {} if greedy else {key: asked[key] for key in ("temperature", "top_p", "top_k", "min_p") if asked[key]}
     made = net.generate(
         prompt,
@@ -53,6 +54,7 @@ def completion(asked):
         repetition_penalty=asked["repetition_penalty"],
         eos_token_id=None,
         pad_token_id=0,
+        sequence_bias=bias or None,
         **shape,
     )
     return made[0, len(asked["prompt"]) :].tolist()

@@ -10,13 +10,17 @@ import psutil
 import pytest
 from transformers import OPTConfig, OPTForCausalLM
 
+from dwindle.contracts import Rows
 from dwindle.errors import BadInput, NotReachable
+from dwindle.families.causal_lm import CausalLm
 from dwindle.nets.language.decoding import continued
 from dwindle.nets.language.serving import VARIABLE, served
+from dwindle.nets.language.shapes import narrowed
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
 
 SYMBOLS, LENGTH = 40, 7
+NEVER = (SYMBOLS,)
 SEED = Seed(5, ("served",))
 
 
@@ -43,14 +47,17 @@ def serving(monkeypatch: pytest.MonkeyPatch, fault: str = "") -> None:
 
 def texts(net, sampler: Sampler, prompts: int = 6):
     asked = SEED.at("prompts").numpy().integers(SYMBOLS, size=(prompts, 5))
-    return asked, served(net.save_pretrained, asked, LENGTH, sampler=sampler, seed=SEED, begin=SYMBOLS)
+    own = {"sampler": sampler, "seed": SEED, "begin": SYMBOLS, "never": NEVER}
+    return asked, served(net.save_pretrained, asked, LENGTH, **own)
 
 
 def test_the_likeliest_texts_are_those_of_our_own_decoder(net, monkeypatch: pytest.MonkeyPatch):
     serving(monkeypatch)
     before = set(psutil.Process().children(recursive=True))
     asked, made = texts(net, Sampler(beams=1))
-    own = continued(net, asked, LENGTH, sampler=Sampler(beams=1), seed=SEED, begin=SYMBOLS, context=32, batch=8)
+    options = {"begin": SYMBOLS, "context": 32, "batch": 8}
+    with narrowed(net, SYMBOLS):
+        own = continued(net, asked, LENGTH, sampler=Sampler(beams=1), seed=SEED, **options)
     np.testing.assert_array_equal(made, own)
     assert set(psutil.Process().children(recursive=True)) == before, "the server has ended"
 
@@ -60,6 +67,7 @@ def test_draws_follow_seed_and_settings(net, monkeypatch: pytest.MonkeyPatch):
     first, again = (texts(net, Sampler(temperature=2.0, top_k=3))[1] for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert len({tuple(text) for text in first.tolist()}) == len(first)
+    assert first.max() < SYMBOLS
 
 
 @pytest.mark.parametrize(
@@ -95,3 +103,17 @@ def test_what_servers_ignore_is_refused(net, monkeypatch: pytest.MonkeyPatch, sa
     serving(monkeypatch)
     with pytest.raises(BadInput, match="sampler"):
         texts(net, sampler, prompts=1)
+
+
+def test_a_family_lets_the_server_write_and_scores_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    serving(monkeypatch)
+    rows = Rows(SEED.at("rows").numpy().integers(3, size=(1, 40, 6)))
+    family = CausalLm(symbols=8, layers=1, width=16, heads=2, steps=60, learning_rate=1e-2, writer="server")
+    family.fit(rows, seed=SEED).save(tmp_path)
+    model = family.load(tmp_path)
+    made = model.sample(4, sampler=Sampler(), seed=SEED)
+    assert made.values.shape == (1, 4, 6)
+    assert made.values.max() < 8
+    assert np.isfinite(model.log_prob(made)).all()
+    with pytest.raises(BadInput, match="do not fit a context of"):
+        model.sample(2, sampler=Sampler(prompts="anchor"), seed=SEED, prompts=Rows(np.tile(rows.values, (1, 1, 3))))

@@ -20,7 +20,8 @@ from dwindle.nets.language.blocks import refuse_unknown
 from dwindle.nets.language.fitting import Course, Precision, Training
 from dwindle.nets.language.kept import Keeper
 from dwindle.nets.language.memory import enough_memory
-from dwindle.nets.language.models import CausalLmModel
+from dwindle.nets.language.models import CausalLmModel, Writer
+from dwindle.nets.language.serving import unserved
 
 __all__ = ["CausalLm"]
 
@@ -60,6 +61,8 @@ class CausalLm:
         lora_rank: rank of the change of a given model's attention that is trained alone and merged; 0: all is trained.
         lora_alpha: the change is multiplied by lora_alpha / lora_rank.
         sampling_batch: rows that are sampled at once; another number gives other draws.
+        writer: who writes the texts: `own`, the decoder of this process, or `server`, a program that DWINDLE_LM_SERVER
+            names and that serves the model by the OpenAI completions interface; its bytes are its own affair.
     """
 
     kind: ClassVar[Kind] = "sequences"
@@ -91,6 +94,7 @@ class CausalLm:
     lora_rank: Annotated[int, Within(low=0, high=4096, unit="dimensions")] = 0
     lora_alpha: Annotated[float, Within(low=1e-3, high=1e6)] = 32.0
     sampling_batch: Annotated[int, Within(low=1, unit="rows")] = 64
+    writer: Writer = "own"
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other, and a given model that cannot be.
@@ -137,7 +141,9 @@ class CausalLm:
             raise ValueError(f"model {self.model}: its config.json names no begin or end token to begin blocks with")
 
     def refuses(self, recipe: Any) -> str:
-        """Say why the rows of a recipe's source are no text to a given model; empty if they are."""
+        """Say why a server cannot sample as a recipe says, or its source's rows are no text to a given model."""
+        if self.writer == "server" and (ignored := unserved(recipe.sampler)):
+            return f"writer server and sampler.{ignored}"
         tokenizer = str(getattr(recipe.source, "tokenizer", "") or "")
         if not self.pretrained or given.same_tokenizer(self.model, tokenizer):
             return ""
@@ -221,11 +227,11 @@ class CausalLm:
             told = f"{length} tokens and the one that begins them; the model has {places} places, context is {context}"
             raise ValueError(f"blocks have {told}")
         begin = shapes.begin_of(net.config)
-        return CausalLmModel(net, length, self.symbols, begin, context, self.sampling_batch)
+        return CausalLmModel(net, length, self.symbols, begin, context, self.sampling_batch, self.writer)
 
     def load(self, folder: Path) -> CausalLmModel:
         """Read what `CausalLmModel.save` wrote."""
-        return CausalLmModel.read(folder, dropout=self.dropout, sampling_batch=self.sampling_batch)
+        return CausalLmModel.read(folder, dropout=self.dropout, sampling_batch=self.sampling_batch, writer=self.writer)
 
     @classmethod
     def smallest(cls) -> Self:

@@ -7,20 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
-from dwindle.contracts import FloatArray, Rows, Seed
+from dwindle.contracts import FloatArray, IntArray, Rows, Seed
+from dwindle.errors import BadInput
 from dwindle.nets import training
 from dwindle.nets.device import device
 from dwindle.nets.language import shapes
 from dwindle.nets.language.blocks import next_shares, refuse_unknown, token_scores
 from dwindle.nets.language.decoding import continued
 from dwindle.nets.language.memory import enough_memory
+from dwindle.nets.language.serving import served
 from dwindle.samplers import Sampler
 
-__all__ = ["CausalLmModel"]
+__all__ = ["CausalLmModel", "Writer"]
+
+Writer = Literal["own", "server"]
+"""Who writes texts: the decoder of this process, or a server that loads the model (`dwindle.nets.language.serving`)."""
 
 _PLAIN = "blocks.json"
 
@@ -36,6 +41,7 @@ class CausalLmModel:
         begin: the token that stands before every block.
         context: the longest run of tokens that the net is asked to see, begin token included.
         sampling_batch: rows that are sampled at once.
+        writer: who writes the texts.
     """
 
     net: shapes.Net
@@ -44,6 +50,7 @@ class CausalLmModel:
     begin: int
     context: int
     sampling_batch: int
+    writer: Writer = "own"
 
     def sample(self, count: int, *, sampler: Sampler, seed: Seed, prompts: Rows | None = None) -> Rows:
         """Sample blocks, (1, n, L), each after the begin token and its prompt, if there are prompts.
@@ -55,11 +62,22 @@ class CausalLmModel:
         asked = np.empty((1, 0), dtype=np.int64) if prompts is None else prompts.chain(0).values[0]
         refuse_unknown(asked, self.symbols)
         asked = asked[np.arange(count) % len(asked)]
+        if self.writer == "server":
+            return Rows(self._served(asked, sampler, seed)[None])
         options = {"begin": self.begin, "context": self.context, "batch": self.sampling_batch}
         work = f"sampling batches of {self.sampling_batch} rows of {self.length} tokens"
         with self._ready(work, "lower sampling_batch") as net, shapes.narrowed(net, self.symbols):
             values = continued(net, asked, self.length, sampler=sampler, seed=seed, **options)
         return Rows(values[None])
+
+    def _served(self, asked: IntArray, sampler: Sampler, seed: Seed) -> IntArray:
+        if asked.shape[1] + self.length >= self.context:
+            seen = f"a prompt of {asked.shape[1]} tokens and {self.length} new ones"
+            raise BadInput(
+                f"writer server: {seen} do not fit a context of {self.context}, and a server moves no window"
+            )
+        never = range(self.symbols, self.net.config.vocab_size)
+        return served(self.save, asked, self.length, sampler=sampler, seed=seed, begin=self.begin, never=never)
 
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the log-probability of each block, nats, (c, n); the sum over its tokens.
@@ -100,16 +118,17 @@ class CausalLmModel:
         (folder / _PLAIN).write_text(json.dumps(plain))
 
     @classmethod
-    def read(cls, folder: Path, *, dropout: float, sampling_batch: int) -> Self:
+    def read(cls, folder: Path, *, dropout: float, sampling_batch: int, writer: Writer = "own") -> Self:
         """Read what `save` wrote.
 
         Args:
             folder: where it stands.
             dropout: share of activations that are dropped if training goes on from it.
             sampling_batch: rows that are sampled at once.
+            writer: who writes the texts.
         """
         plain = json.loads((folder / _PLAIN).read_text())
-        return cls(shapes.load(folder, dropout), sampling_batch=sampling_batch, **plain)
+        return cls(shapes.load(folder, dropout), sampling_batch=sampling_batch, writer=writer, **plain)
 
     def _refuse(self, rows: Rows, seen: int) -> None:
         refuse_unknown(rows.values, self.symbols)

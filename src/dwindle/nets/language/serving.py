@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +39,7 @@ VARIABLE = "DWINDLE_LM_SERVER"
 _START = 1800.0  # seconds that a server may take to load a model
 _ANSWER = 600.0  # seconds that it may take for one text
 _AT_ONCE = 64  # texts asked for at the same time: servers batch them by themselves
+_BIASED = 300  # tokens whose logits a request may shift
 _LAST_LINES = 5
 
 
@@ -52,7 +53,14 @@ def unserved(sampler: Sampler) -> str:
 
 
 def served(
-    save: Callable[[Path], None], prompts: IntArray, length: int, *, sampler: Sampler, seed: Seed, begin: int
+    save: Callable[[Path], None],
+    prompts: IntArray,
+    length: int,
+    *,
+    sampler: Sampler,
+    seed: Seed,
+    begin: int,
+    never: Sequence[int] = (),
 ) -> IntArray:
     """Return what a server goes on with after each prompt, (n, length).
 
@@ -65,19 +73,27 @@ def served(
         sampler: how the next token is found.
         seed: address of the texts' seeds.
         begin: token that stands before every text.
+        never: tokens of the model's vocabulary that are none of the alphabet; 300 at most.
 
     Raises:
-        BadInput: if no command is set, or the sampler has a setting that servers do not honour.
+        BadInput: if no command is set, the sampler has a setting that servers do not honour, or `never` is too long.
         NotReachable: if the server does not come up, does not answer, or answers other than it was asked.
     """
     if unserved(sampler):
         raise BadInput(f"sampler.{unserved(sampler)}")
+    if len(never) > _BIASED:
+        told = f"{len(never)} tokens of the model are none of the alphabet"
+        raise BadInput(f"{told}; servers can be told to leave out {_BIASED}: raise symbols")
     with tempfile.TemporaryDirectory(prefix="dwindle-served-") as own:
         folder = Path(own)
         save(folder)
         with _running(folder) as address:
             begun, texts = time.monotonic(), np.empty((len(prompts), length), dtype=np.int64)
-            asked = [_asked(row, folder, length, sampler, seed.at(place), begin) for place, row in enumerate(prompts)]
+            shared = _shared(folder, length, sampler, never)
+            asked = [
+                shared | {"prompt": [begin, *row.tolist()], "seed": seed.at(place).integer()}
+                for place, row in enumerate(prompts)
+            ]
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 for place, text in enumerate(pool.map(lambda body: _completed(address, body), asked)):
                     texts[place] = _checked(text, length)
@@ -85,20 +101,19 @@ def served(
             return texts
 
 
-def _asked(prompt: IntArray, folder: Path, length: int, sampler: Sampler, seed: Seed, begin: int) -> Mapping[str, Any]:
-    drawn = sampler.beams == 0
+def _shared(folder: Path, length: int, sampler: Sampler, never: Sequence[int]) -> dict[str, Any]:
+    """Return what all requests have in common."""
     return {
         "model": str(folder),
-        "prompt": [begin, *prompt.tolist()],
         "max_tokens": length,
         "min_tokens": length,
         "ignore_eos": True,
-        "temperature": sampler.temperature if drawn else 0.0,
+        "temperature": sampler.temperature if sampler.beams == 0 else 0.0,
         "top_p": sampler.top_p,
         "top_k": sampler.top_k,
         "min_p": sampler.min_p,
         "repetition_penalty": sampler.repetition_penalty,
-        "seed": seed.integer(),
+        "logit_bias": {str(token): -100.0 for token in never},
         "return_token_ids": True,
     }
 
