@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dwindle.config.reading import read_yaml
 from dwindle.data.workspace import publish_text
 from dwindle.errors import BadInput, nearest
 
-__all__ = ["PRESETS", "preset_names", "workspace"]
+__all__ = ["PRESETS", "preset_names", "wants_gpu", "workspace"]
 
 _VERSIONING = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots/collapse.json")
 """What makes a folder a DVC project of its own; the one above it then passes over it."""
@@ -23,6 +24,12 @@ tracking: {uri: "sqlite:///../../mlflow.db"}
 def preset_names() -> tuple[str, ...]:
     """Return the names of all presets, in order."""
     return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+
+
+def wants_gpu(name: str) -> bool:
+    """Say whether a preset wants a GPU, without reading what its recipe is about: models and texts may not be here."""
+    section = read_yaml(PRESETS / f"{name}.yaml").data.get("preset")
+    return isinstance(section, dict) and section.get("gpu") is True
 
 
 def workspace(name: str) -> Path:

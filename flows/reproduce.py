@@ -1,6 +1,6 @@
 """Grow presets and say whether each published result was reproduced.
 
-Usage: python -m flows.reproduce NAME... [key=value ...], or --all
+Usage: python -m flows.reproduce NAME... [key=value ...], or --all: those that want no GPU
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dwindle.report.text_table import print_table
 from dwindle.reproduction import Outcome, check_sweep, findings_table, outcomes_table
 from flows.command import reaped
 from flows.guard import guarded
-from flows.presets import preset_names, workspace
+from flows.presets import preset_names, wants_gpu, workspace
 from flows.sweep import sweep as sweep_flow
 
 __all__ = ["reproduce"]
@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> None:
     """
     words = [word for word in arguments if word not in ("--all", "--debug")]
     overrides = [word for word in words if "=" in word]
-    names = preset_names() if "--all" in arguments else [word for word in words if "=" not in word]
+    everywhere = [name for name in preset_names() if not wants_gpu(name)]
+    names = everywhere if "--all" in arguments else [word for word in words if "=" not in word]
     if not names:
         raise BadInput(f"name a preset, or --all; known: {', '.join(preset_names())}")
     for name in names:

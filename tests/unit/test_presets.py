@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from dwindle.config.sweep import load_sweep
 from dwindle.errors import BadInput
 from dwindle.profile import DEFINITIONS
-from flows.presets import PRESETS, preset_names, workspace
+from flows.presets import PRESETS, preset_names, wants_gpu, workspace
+from tests.unit.given_texts import given_folder
 
 FILES = sorted(PRESETS.glob("*.yaml"))
 SWEEP = """\
@@ -34,9 +36,26 @@ preset:
 CHECK = "{claim: c, measure: variance, statistic: mean, lineages: [replace], expected: 1}"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have stand-ins for the model and the texts that no repository may hold."""
+    root = tmp_path_factory.mktemp("given")
+    given_folder(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        yield
+
+
 @cache
 def shipped(path: Path):
-    return load_sweep(path)
+    here = ["source.path=given/wikitext", "source.variant=''"] if path.stem == "nature-opt125m" else []
+    return load_sweep(path, [*here, "budget=60"] if wants_gpu(path.stem) else ())
+
+
+def test_presets_that_want_a_gpu_say_so_where_nothing_else_of_them_is_read():
+    assert {path.stem for path in FILES if shipped(path).preset.gpu} == {"nature-opt125m", "tinystories-gpt2-9m"}
+    assert all(wants_gpu(path.stem) == shipped(path).preset.gpu for path in FILES)
+    assert all(shipped(path).engine.gpus == 1 for path in FILES if wants_gpu(path.stem))
 
 
 def own(folder, *checks):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from dwindle.config.reading import KeyPath
-from dwindle.config.schema import Problems, build
+from dwindle.config.schema import Problems, build, convert
 from dwindle.contracts import Within
 
 __all__ = ["Check", "Preset", "preset_from"]
@@ -71,12 +71,14 @@ class Preset:
         claim: the result, in one sentence.
         differs: what differs from the paper, and why; empty if nothing does.
         checks: what decides whether it was reproduced.
+        gpu: whether it wants a GPU, and hours; such a preset is grown only where it is named.
     """
 
     paper: str
     claim: str
     differs: str
     checks: tuple[Check, ...]
+    gpu: bool = False
 
 
 def preset_from(data: Any, lineages: Collection[str], problems: Problems) -> Preset | None:
@@ -94,13 +96,14 @@ def preset_from(data: Any, lineages: Collection[str], problems: Problems) -> Pre
         problems.add(path, data, "expected paper, claim, differs and a list of checks, one at least")
         return None
     for key in data:
-        if key not in ("paper", "claim", "differs", "checks"):
-            problems.add((*path, key), data[key], "unknown key; a preset has paper, claim, differs and checks")
+        if key not in ("paper", "claim", "differs", "checks", "gpu"):
+            problems.add((*path, key), data[key], "unknown key; a preset has paper, claim, differs, checks and gpu")
+    gpu = convert(bool, data.get("gpu", False), (*path, "gpu"), problems)
     checks = [
         _check(item, (*path, "checks", str(place)), lineages, problems) for place, item in enumerate(data["checks"])
     ]
     paper, claim, differs = (" ".join(str(data.get(key, "")).split()) for key in ("paper", "claim", "differs"))
-    return Preset(paper, claim, differs, tuple(check for check in checks if check is not None))
+    return Preset(paper, claim, differs, tuple(check for check in checks if check is not None), bool(gpu))
 
 
 def _check(data: Any, path: KeyPath, lineages: Collection[str], problems: Problems) -> Check | None:

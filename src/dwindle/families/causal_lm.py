@@ -55,7 +55,8 @@ class CausalLm:
         weight_decay: of AdamW, on matrices.
         clip: gradients are shortened to this length; 0: never.
         dropout: share of activations that are dropped in training.
-        precision: that training computes in: `float32`, or `bfloat16` under autocast with weights in float32.
+        precision: that training and sampling compute in: `float32`; or `bfloat16`, training under autocast with weights
+            in float32. Scores are computed in float32 either way.
         checkpoint: which weights are the model: the `last`, or the `best` by the validation rows after each epoch.
         validation: share of the training rows that only choose the best weights; above 0 with `best`, 0 with `last`.
         lora_rank: rank of the change of a given model's attention that is trained alone and merged; 0: all is trained.
@@ -227,11 +228,19 @@ class CausalLm:
             told = f"{length} tokens and the one that begins them; the model has {places} places, context is {context}"
             raise ValueError(f"blocks have {told}")
         begin = shapes.begin_of(net.config)
-        return CausalLmModel(net, length, self.symbols, begin, context, self.sampling_batch, self.writer)
+        return CausalLmModel(
+            net, length, self.symbols, begin, context, self.sampling_batch, self.precision, self.writer
+        )
 
     def load(self, folder: Path) -> CausalLmModel:
         """Read what `CausalLmModel.save` wrote."""
-        return CausalLmModel.read(folder, dropout=self.dropout, sampling_batch=self.sampling_batch, writer=self.writer)
+        return CausalLmModel.read(
+            folder,
+            dropout=self.dropout,
+            sampling_batch=self.sampling_batch,
+            precision=self.precision,
+            writer=self.writer,
+        )
 
     @classmethod
     def smallest(cls) -> Self:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
+import torch
 
 from dwindle.contracts import FloatArray, IntArray, Rows, Seed
 from dwindle.errors import BadInput
@@ -18,6 +19,7 @@ from dwindle.nets.device import device
 from dwindle.nets.language import shapes
 from dwindle.nets.language.blocks import next_shares, refuse_unknown, token_scores
 from dwindle.nets.language.decoding import continued
+from dwindle.nets.language.fitting import Precision
 from dwindle.nets.language.memory import enough_memory
 from dwindle.nets.language.serving import served
 from dwindle.samplers import Sampler
@@ -41,6 +43,7 @@ class CausalLmModel:
         begin: the token that stands before every block.
         context: the longest run of tokens that the net is asked to see, begin token included.
         sampling_batch: rows that are sampled at once.
+        precision: that sampling computes in; scores are always computed in float32.
         writer: who writes the texts.
     """
 
@@ -50,6 +53,7 @@ class CausalLmModel:
     begin: int
     context: int
     sampling_batch: int
+    precision: Precision = "float32"
     writer: Writer = "own"
 
     def sample(self, count: int, *, sampler: Sampler, seed: Seed, prompts: Rows | None = None) -> Rows:
@@ -66,8 +70,10 @@ class CausalLmModel:
             return Rows(self._served(asked, sampler, seed)[None])
         options = {"begin": self.begin, "context": self.context, "batch": self.sampling_batch}
         work = f"sampling batches of {self.sampling_batch} rows of {self.length} tokens"
-        with self._ready(work, "lower sampling_batch") as net, shapes.narrowed(net, self.symbols):
-            values = continued(net, asked, self.length, sampler=sampler, seed=seed, **options)
+        with self._ready(work, "lower sampling_batch") as kept:
+            net = shapes.copied(kept).to(torch.bfloat16) if self.precision == "bfloat16" else kept
+            with shapes.narrowed(net, self.symbols):
+                values = continued(net, asked, self.length, sampler=sampler, seed=seed, **options)
         return Rows(values[None])
 
     def _served(self, asked: IntArray, sampler: Sampler, seed: Seed) -> IntArray:
@@ -118,17 +124,27 @@ class CausalLmModel:
         (folder / _PLAIN).write_text(json.dumps(plain))
 
     @classmethod
-    def read(cls, folder: Path, *, dropout: float, sampling_batch: int, writer: Writer = "own") -> Self:
+    def read(
+        cls,
+        folder: Path,
+        *,
+        dropout: float,
+        sampling_batch: int,
+        precision: Precision = "float32",
+        writer: Writer = "own",
+    ) -> Self:
         """Read what `save` wrote.
 
         Args:
             folder: where it stands.
             dropout: share of activations that are dropped if training goes on from it.
             sampling_batch: rows that are sampled at once.
+            precision: that sampling computes in.
             writer: who writes the texts.
         """
         plain = json.loads((folder / _PLAIN).read_text())
-        return cls(shapes.load(folder, dropout), sampling_batch=sampling_batch, writer=writer, **plain)
+        net = shapes.load(folder, dropout)
+        return cls(net, sampling_batch=sampling_batch, precision=precision, writer=writer, **plain)
 
     def _refuse(self, rows: Rows, seen: int) -> None:
         refuse_unknown(rows.values, self.symbols)
