@@ -20,7 +20,7 @@ from dwindle.data.manifest import file_digest
 from dwindle.data.workspace import publish_text, replace_folder, settled
 from dwindle.seeds import Seed
 
-__all__ = ["FOLDER", "Shelf", "keeping", "progress_of", "shelf", "tell"]
+__all__ = ["FOLDER", "Shelf", "joined", "keeping", "progress_of", "shelf", "tell"]
 
 FOLDER = ".dwindle/unfinished"
 _PROGRESS = "progress.json"
@@ -85,12 +85,23 @@ def keeping(root: Path, stage: str, key: str) -> Iterator[None]:
     for other in place.parent.glob("*"):
         if other != place:
             shutil.rmtree(other, ignore_errors=True)
+    with joined(place):
+        yield
+    shutil.rmtree(place.parent, ignore_errors=True)
+
+
+@contextmanager
+def joined(place: Path) -> Iterator[None]:
+    """Be part of a stage whose unfinished work is kept at a place, by a process that runs it and has started this one.
+
+    Args:
+        place: the folder of the stage's key, which shelves stand in.
+    """
     token = _place.set(place)
     try:
         yield
     finally:
         _place.reset(token)
-    shutil.rmtree(place.parent, ignore_errors=True)
 
 
 def shelf(seed: Seed) -> Shelf:

@@ -15,7 +15,7 @@ from dwindle.contracts import FloatArray, IntArray, Kind, Model, Rows, Seed, Wit
 from dwindle.data.unfinished import shelf
 from dwindle.nets import training
 from dwindle.nets.device import device
-from dwindle.nets.language import adapters, gate, given, shapes
+from dwindle.nets.language import adapters, gate, given, shapes, together
 from dwindle.nets.language.blocks import refuse_unknown
 from dwindle.nets.language.fitting import Course, Precision, Training
 from dwindle.nets.language.kept import Keeper
@@ -157,13 +157,14 @@ class CausalLm:
         Raises:
             ValueError: if a block holds a token outside the alphabet or is longer than the model's places, there are
                 too few rows, the parent has another shape, a gradient is not finite, or nothing was learnt.
-            BadInput, NotReachable: as `dwindle.nets.device.device` does.
-            StageFailed: if memory does not suffice.
+            BadInput, NotReachable: as `dwindle.nets.device.device` does; if a batch has no equal parts for all GPUs.
+            StageFailed: if memory does not suffice, or one of several processes that train together ends.
         """
         weights = rows.filled_weights()[0]
         tokens = np.where((weights > 0)[:, None], rows.values[0], 0).astype(np.int64)
         refuse_unknown(tokens, self.symbols)
         held, place = self._held(weights, seed.at("validation")), device()
+        count = together.processes(place, self.batch)
         weights = np.where(np.isin(np.arange(len(weights)), held), 0.0, weights)
         steps = self.steps or math.ceil(self.epochs * np.count_nonzero(weights) / self.batch)
         order = training.batches(
@@ -175,16 +176,13 @@ class CausalLm:
         work = f"training on batches of {self.batch} rows of {tokens.shape[1]} tokens"
         hint = f"lower batch, or set accumulation above {self.accumulation}: the same steps in smaller parts"
         with training.deterministic(place), enough_memory(work, hint), shapes.placed(model.net, place) as net:
-            self._train(net, judge, torch.from_numpy(tokens).to(place), torch.from_numpy(held).to(place), seed)
+            self._train(net, judge, torch.from_numpy(tokens).to(place), torch.from_numpy(held).to(place), seed, count)
         return model
 
-    def _train(self, net: shapes.Net, judge: gate.Judge, blocks: Tensor, held: Tensor, seed: Seed) -> None:
-        """Train a net on its device, in place, and let the gate judge it."""
-        if self.lora_rank:
-            adapters.adapt(net, rank=self.lora_rank, alpha=self.lora_alpha, seed=seed.at("lora"))
-        steps = len(judge.order)
+    def _train(self, net: shapes.Net, judge: gate.Judge, blocks: Tensor, held: Tensor, seed: Seed, count: int) -> None:
+        """Train a net on its device, in place, by so many processes, and let the gate judge it."""
         course = Course(
-            steps=steps,
+            steps=len(judge.order),
             learning_rate=self.learning_rate,
             warmup=self.warmup,
             weight_decay=self.weight_decay,
@@ -195,12 +193,21 @@ class CausalLm:
             symbols=self.symbols,
             checked=math.ceil(np.count_nonzero(judge.weights) / self.batch),
         )
-        run = Training(net, course, seed, Keeper(shelf(seed.at("training"))))
+        run = self._begun_on(net, course, seed, count)
         judge.before(net, run.trained)
         taken = run.run(blocks, judge.order, blocks[held] if len(held) else None)
         judge.moved(run.trained, taken)
         adapters.merge(net)
         judge.after(net)
+
+    def _begun_on(self, net: shapes.Net, course: Course, seed: Seed, count: int) -> Training:
+        keeper = Keeper(shelf(seed.at("training")))
+        if count > 1:
+            lora = self.lora_rank, self.lora_alpha
+            return together.Together(net, course, seed, keeper, count=count, lora=lora, dropout=self.dropout)
+        if self.lora_rank:
+            adapters.adapt(net, rank=self.lora_rank, alpha=self.lora_alpha, seed=seed.at("lora"))
+        return Training(net, course, seed, keeper)
 
     def _held(self, weights: FloatArray, seed: Seed) -> IntArray:
         """Return the rows that only choose the best weights."""

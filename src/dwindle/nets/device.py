@@ -1,7 +1,8 @@
 """Where networks are computed: on the processor, or on the GPU that whoever starts the process asks for.
 
 The variable DWINDLE_DEVICE says which. Unset or `cpu`: the processor. `cuda`: the first GPU that CUDA shows to the
-process (CUDA_VISIBLE_DEVICES), and nothing else. `cuda,cpu`: that GPU or, where there is none, the processor.
+process (CUDA_VISIBLE_DEVICES), and nothing else; the further ones are for families that can train on several
+(`dwindle.nets.language.together`). `cuda,cpu`: that GPU or, where there is none, the processor.
 
 A device changes how numbers are rounded and no draw: random numbers are drawn on the processor from `dwindle.seeds` and
 moved, and fitted weights come back to the processor, so that any machine can load and sample them. The same GPU, driver

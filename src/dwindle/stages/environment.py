@@ -13,7 +13,7 @@ from dwindle.nets.device import asked, device
 
 __all__ = ["fingerprint"]
 
-_PACKAGES = ("dwindle", "numpy", "scipy", "scikit-learn", "pyarrow", "torch")
+_PACKAGES = ("dwindle", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "transformers", "accelerate")
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -48,14 +48,16 @@ def _processor(threads: int) -> dict[str, str]:
 
 
 def _device() -> dict[str, str]:
-    """Return `cpu`, or the GPU's name and the versions of CUDA and driver."""
+    """Return `cpu`, or the GPU's name, the versions of CUDA and driver, and how many GPUs if it is more than one."""
     import torch
 
     place = device()
     if place.type == "cpu":
         return {"device": "cpu"}
     name = torch.cuda.get_device_name(place)
-    return {"device": name, "cuda": str(torch.version.cuda), "driver": _driver_version()}
+    found = {"device": name, "cuda": str(torch.version.cuda), "driver": _driver_version()}
+    several = torch.cuda.device_count()
+    return found | ({"devices": str(several)} if several > 1 else {})
 
 
 def _driver_version() -> str:

@@ -20,6 +20,7 @@ from dwindle.contracts import IntArray, Seed
 from dwindle.data.unfinished import tell
 from dwindle.nets.language.blocks import loss_of
 from dwindle.nets.language.kept import Keeper, State
+from dwindle.nets.language.peers import Peers
 from dwindle.nets.language.shapes import Net, drops
 
 __all__ = ["Course", "Precision", "Training"]
@@ -75,10 +76,12 @@ class Training:
         course: how.
         seed: address of dropout.
         keeper: keeps the state.
+        peers: the processes that train it together; by default this one alone.
     """
 
-    def __init__(self, net: Net, course: Course, seed: Seed, keeper: Keeper) -> None:
+    def __init__(self, net: Net, course: Course, seed: Seed, keeper: Keeper, peers: Peers | None = None) -> None:
         self.net, self.course, self.seed, self.keeper = net, course, seed, keeper
+        self.peers = peers or Peers()
         self.trained: dict[str, Tensor] = {name: part for name, part in net.named_parameters() if part.requires_grad}
         self.best: tuple[float, dict[str, Tensor]] = (math.inf, {})
         self.step = 0
@@ -125,11 +128,13 @@ class Training:
         self.net.train()
         if drops(self.net.config):
             torch.manual_seed(self.seed.at("dropout", self.step).integer())
-        width = -(-len(seen) // self.course.accumulation)
-        for part in torch.split(seen, width):
+        own = self.peers.own(seen)
+        width = -(-len(own) // self.course.accumulation)
+        for part in torch.split(own, width):
             with self._autocast():
                 loss = loss_of(self.net, part, self.course.begin, self.course.symbols)
             torch.autograd.backward(loss / seen.numel())
+        self.peers.add([part.grad for part in self.trained.values() if part.grad is not None])
         self._norms.append(torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.course.longest))
         for group in self.optimiser.param_groups:
             group["lr"] = self.course.rate(self.step)
@@ -156,9 +161,12 @@ class Training:
         with torch.no_grad(), self._autocast():
             parts = [
                 loss_of(self.net, part, self.course.begin, self.course.symbols)
-                for part in torch.split(validation, width)
+                for part in torch.split(self.peers.share(validation), width)
+                if len(part)
             ]
-        loss = float(torch.stack(parts).double().sum()) / validation.numel()
+        total = torch.stack(parts or [torch.zeros((), device=validation.device)]).double().sum()
+        self.peers.add([total])
+        loss = float(total) / validation.numel()
         if loss < self.best[0]:
             self.best = loss, {name: part.detach().cpu().clone() for name, part in self.trained.items()}
 

@@ -26,18 +26,20 @@ class Keeper:
 
     Args:
         shelf: where state is kept; one without a folder keeps nothing.
+        rhythm: seconds between two states, and how many times as long as it took to write one; None: the usual.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._pause = PAUSE
+    def __init__(self, shelf: Shelf, rhythm: tuple[float, float] | None = None) -> None:
+        self.shelf = shelf
+        self.rhythm = rhythm or (PAUSE, _SHARE)
+        self._pause = self.rhythm[0]
         self._last = time.monotonic()
 
     def read(self) -> State | None:
         """Return the tensors and the plain data that were kept last, or None."""
         from safetensors.torch import load_file
 
-        found = self._shelf.read(_NAME)
+        found = self.shelf.read(_NAME)
         if found is None:
             return None
         return load_file(found / _TENSORS), json.loads((found / _PLAIN).read_text())
@@ -48,13 +50,14 @@ class Keeper:
         Args:
             state: makes it.
         """
-        if self._shelf.folder is None or time.monotonic() - self._last < self._pause:
+        if self.shelf.folder is None or time.monotonic() - self._last < self._pause:
             return
         begun = time.monotonic()
         tensors, plain = state()
-        self._shelf.keep(_NAME, lambda folder: _write(folder, tensors, plain))
+        self.shelf.keep(_NAME, lambda folder: _write(folder, tensors, plain))
         self._last = time.monotonic()
-        self._pause = max(PAUSE, _SHARE * (self._last - begun))
+        pause, share = self.rhythm
+        self._pause = max(pause, share * (self._last - begun))
 
 
 def _write(folder: Path, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:

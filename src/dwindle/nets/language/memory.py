@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from dwindle.errors import StageFailed
 
-__all__ = ["enough_memory"]
+__all__ = ["SIGNS", "enough_memory"]
 
-_SIGNS = ("not enough memory", "DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+SIGNS = ("not enough memory", "DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""Words of which torch uses one where memory does not suffice."""
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def enough_memory(work: str, hint: str) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         told = str(error)
-        if type(error) is RuntimeError and not any(sign in told for sign in _SIGNS):
+        if type(error) is RuntimeError and not any(sign in told for sign in SIGNS):
             raise
         first = told.splitlines()[0][:200] if told else "no more is known"
         raise StageFailed(f"out of memory while {work}; {hint} ({first})") from error
