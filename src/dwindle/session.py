@@ -25,8 +25,8 @@ from dwindle.recording import Recorder
 from dwindle.report.profiles import details, passages, profile_tags
 from dwindle.report.progress import Progress
 from dwindle.report.summary import Summary
-from dwindle.stages.equipment import equipped
-from dwindle.stages.results import is_done
+from dwindle.stages.equipment import equipped, prepared
+from dwindle.stages.results import collapsed, is_done
 from dwindle.stages.runner import run_stage
 from dwindle.stages.workers import Workers
 from dwindle.survey import finished_generations
@@ -95,7 +95,10 @@ class Session:
         self._held = ExitStack()
 
     async def __aenter__(self) -> Self:
-        """Reach MLflow, write the plan, start progress and workers."""
+        """See that this machine has what it takes, reach MLflow, write the plan, start progress and workers."""
+        if self.here:
+            recipes = {name: self.sweep.lineages[name].recipe for name in self.names}
+            prepared(self.root, self.plan, recipes, self.sweep.engine)
         await self._at_desk(self._recorder.begin)
         write_plan(self.plan, self.root)
         if self.sweep.engine.exchange:
@@ -247,8 +250,10 @@ class Session:
         done, _ = finished_generations(self.root, self.plan, name)
         if done >= 0:
             await self._at_desk(self._recorder.enter, name, done)
-        tags = {"outcome": "starved" if isinstance(self.ended.get(name), Starved) else status.lower()}
-        await self._at_desk(self._recorder.finish, name, status, tags)
+        outcome = "starved" if isinstance(self.ended.get(name), Starved) else status.lower()
+        if outcome == "finished" and collapsed(self.root, self.plan, name, done):
+            outcome = "collapsed"
+        await self._at_desk(self._recorder.finish, name, status, {"outcome": outcome})
 
     async def finish(self) -> Summary:
         """Compare the lineages: the table, the pictures, and their place in MLflow and DVC."""

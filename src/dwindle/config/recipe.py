@@ -74,7 +74,8 @@ class Recipe:
         plain: dict[str, Any] = {key: getattr(self, key) for key in PARTS}
         plain |= {key: described(getattr(self, key)) for key in _SINGLE}
         plain |= {key: [described(item) for item in getattr(self, key)] for key in _SEVERAL}
-        return plain | {"sampler": settings_of(self.sampler)}
+        honoured = self.family.knobs | {"oversample"}  # another family's settings are none of this recipe
+        return plain | {"sampler": {k: v for k, v in settings_of(self.sampler).items() if k in honoured}}
 
     @cached_property
     def digest(self) -> str:

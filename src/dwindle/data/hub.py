@@ -29,7 +29,12 @@ _PATIENCE = 8.0  # seconds for its first one with all that stands before it, suc
 
 
 def resolved(
-    name: str, files: Sequence[str], *, otherwise: Sequence[str] = (), kind: Literal["model", "dataset"] = "model"
+    name: str,
+    files: Sequence[str],
+    *,
+    otherwise: Sequence[str] = (),
+    beside: Sequence[Sequence[str]] = (),
+    kind: Literal["model", "dataset"] = "model",
 ) -> Path:
     """Return the folder that holds the files of a name.
 
@@ -40,6 +45,7 @@ def resolved(
         name: a local folder, or a hub id with its revision, `org/name@<40 hexadecimal digits>`.
         files: names or patterns such as `*.safetensors`, each of which must fit a file; `*` stays in its folder.
         otherwise: files that serve where those are not there; none if empty.
+        beside: choices of files one of which must be there too, and is not fetched yet; not asked of what is cached.
         kind: what the hub has under that name.
 
     Raises:
@@ -50,12 +56,13 @@ def resolved(
     choices = [choice for choice in (files, otherwise) if choice]
     folder = Path(name).expanduser()
     if folder.is_dir():
-        _chosen(name, choices, _listed(folder, choices))
+        for asked in filter(None, (choices, beside)):
+            _chosen(name, asked, _listed(folder, asked))
         return _trusted(name, folder)
     repository, revision = _address(name)
     folder = _cached(repository, revision, kind)
     if not any(_is_whole(_listed(folder, [choice]), choice) for choice in choices):
-        _fetch(name, choices, kind)
+        _fetch(name, choices, beside, kind)
     return _trusted(name, folder)
 
 
@@ -128,7 +135,7 @@ def _trusted(name: str, folder: Path) -> Path:
     return folder
 
 
-def _fetch(name: str, choices: Sequence[Sequence[str]], kind: str) -> None:
+def _fetch(name: str, choices: Sequence[Sequence[str]], beside: Sequence[Sequence[str]], kind: str) -> None:
     """Bring the files of the first choice that the hub has into its cache, configurations first."""
     from huggingface_hub import HfApi, hf_hub_download
 
@@ -136,7 +143,10 @@ def _fetch(name: str, choices: Sequence[Sequence[str]], kind: str) -> None:
     asked: dict[str, Any] = {"revision": revision, "repo_type": kind}
     with _Hub(name):
         info = _answered(lambda: HfApi().repo_info(repository, timeout=_ANSWER, **asked))
-    files = _chosen(name, choices, sorted(file.rfilename for file in info.siblings or ()))
+    listed = sorted(file.rfilename for file in info.siblings or ())
+    files = _chosen(name, choices, listed)
+    if beside:
+        _chosen(name, beside, listed)
     for file in sorted(files, key=lambda file: file not in _CONFIGURATIONS):
         with _Hub(name):
             hf_hub_download(repository, file, etag_timeout=_ANSWER, **asked)

@@ -18,6 +18,7 @@ from typing import Any
 
 from dwindle.data.manifest import file_digest
 from dwindle.data.workspace import publish_text, replace_folder, settled
+from dwindle.failpoints import failpoint
 from dwindle.seeds import Seed
 
 __all__ = ["FOLDER", "Shelf", "joined", "keeping", "progress_of", "shelf", "tell"]
@@ -62,6 +63,7 @@ class Shelf:
 
         if self.folder is not None:
             replace_folder(self.folder / name, fill)
+            failpoint("unfinished.kept")
 
 
 def _whole(folder: Path) -> bool:

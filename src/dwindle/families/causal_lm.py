@@ -21,7 +21,7 @@ from dwindle.nets.language.fitting import Course, Precision, Training
 from dwindle.nets.language.kept import Keeper
 from dwindle.nets.language.memory import enough_memory
 from dwindle.nets.language.models import CausalLmModel, Writer
-from dwindle.nets.language.serving import unserved
+from dwindle.nets.language.serving import command, unserved
 
 __all__ = ["CausalLm"]
 
@@ -150,6 +150,16 @@ class CausalLm:
             return ""
         told = f"tokenizer {tokenizer}" if tokenizer else "a numbering of its own"
         return f"model {self.model} knows the tokens of its own tokenizer, and the source has {told}"
+
+    def require(self) -> None:
+        """Refuse a machine on which nobody could write the texts.
+
+        Raises:
+            BadInput: if a server is to write them and DWINDLE_LM_SERVER names none.
+            NotReachable: if it names a program that is not there.
+        """
+        if self.writer == "server":
+            command()
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> CausalLmModel:
         """Train one chain's model; a parent's weights are where a warm restart begins.

@@ -13,7 +13,7 @@ from dwindle.samplers import Sampler
 
 __all__ = ["GeneratedPerplexity"]
 
-_EDGES = np.geomspace(1.0, 1e6, 61)  # the same for all, so that histograms can be laid over each other
+_EDGES = np.geomspace(1.0, 1e6, 121)  # the same for all, so that histograms can be laid over each other
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,7 @@ def _shift(losses: FloatArray, real: FloatArray | None) -> Measurement:
 def _histogram(losses: FloatArray) -> Mapping[str, Any]:
     """Return the share of each chain's blocks between fixed edges of perplexity."""
     inner = np.log(_EDGES[1:-1])
-    bins = np.stack([np.bincount(np.searchsorted(inner, row, side="right"), minlength=60) for row in losses])
+    bins = np.stack(
+        [np.bincount(np.searchsorted(inner, row, side="right"), minlength=len(_EDGES) - 1) for row in losses]
+    )
     return {"edges": _EDGES.tolist(), "shares": (bins / losses.shape[1]).tolist()}

@@ -25,7 +25,7 @@ __all__ = ["draw_histograms", "histograms_figure"]
 
 _COLUMNS = 3
 _LINEAGES = 24
-_OVERLAP = 1.6  # of the highest ridge's height over the distance of two ridges
+_OVERLAP = 1.4  # of the highest ridge's height over the distance of two ridges
 _TOP = 0.72  # inches for the title
 
 Ridges = Mapping[int, Mapping[str, Any]]
@@ -95,14 +95,15 @@ def _mean(ridge: Mapping[str, Any]) -> FloatArray:
 
 def _draw_ridges(axes: Axes, lineage: str, ridges: Ridges, colour: str, window: tuple[float, float]) -> None:
     shown = [generation for generation in ladder(max(ridges)) if generation in ridges]
+    pale = _paler(colour)
     highest = max((float(_mean(ridge).max()) for ridge in ridges.values()), default=0.0) or 1.0
     for place, generation in enumerate(shown):
         shares, edges = _mean(ridges[generation]), ridges[generation]["edges"]
         base, height = float(len(shown) - 1 - place), _OVERLAP / highest
         order = 2 + place
         gid = f"{lineage}.{generation}"
-        axes.stairs(base + height * shares, edges, baseline=base, fill=True, color=colour, alpha=0.55, zorder=order)
-        axes.stairs(base + height * shares, edges, baseline=base, color="white", linewidth=0.8, zorder=order, gid=gid)
+        axes.stairs(base + height * shares, edges, baseline=base, fill=True, color=pale, zorder=order)
+        axes.stairs(base + height * shares, edges, baseline=base, color=colour, linewidth=0.9, zorder=order, gid=gid)
     axes.set_xscale("log")
     axes.set_xlim(*window)
     plain_ticks(axes.xaxis)
@@ -111,3 +112,11 @@ def _draw_ridges(axes: Axes, lineage: str, ridges: Ridges, colour: str, window: 
     axes.set_ylabel("generation")
     axes.tick_params(labelbottom=True)
     axes.set_title(lineage, color=colour)
+
+
+def _paler(colour: str) -> str:
+    """Return a shade of a colour that covers what lies behind it and leaves its own outline to be seen."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (1.0 - 0.45 * (1.0 - part) for part in to_rgb(colour))
+    return to_hex((red, green, blue))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,12 @@ from dwindle.plan import Plan
 from dwindle.report.panels import Panel, panels_of
 from dwindle.report.series import Series
 from dwindle.report.wording import UNDEFINED, heading, quoted
+from dwindle.stages.results import collapsed
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Change", "Quote", "SweepTable", "as_markdown", "as_rich", "sweep_table"]
+__all__ = ["Change", "Quote", "SweepTable", "as_markdown", "as_rich", "collapses", "sweep_table"]
 
 _WIDEST = 6  # measures
 
@@ -127,8 +128,27 @@ def sweep_table(root: Path, plan: Plan, *, measures: Sequence[str] | None = None
         ("lineage", *(heading(panel.name, panel.measure, panel.real) for panel in panels)),
         tuple(_label(lineage, span, widest) for lineage, span in spans.items()),
         tuple(lines.values()),
-        (*_notes([change for line in lines.values() for change in line if change is not None]), *_closeness(panels)),
+        (
+            *collapses(root, plan, {lineage: span[1] for lineage, span in spans.items() if span}),
+            *_notes([change for line in lines.values() for change in line if change is not None]),
+            *_closeness(panels),
+        ),
     )
+
+
+def collapses(root: Path, plan: Plan, reached: Mapping[str, int]) -> list[str]:
+    """Return a line on lineages whose last rows are left without any variety, for each way to have come to that.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+        reached: the last generation of each lineage that was evaluated.
+    """
+    found: dict[str, list[str]] = {}
+    for lineage, generation in reached.items():
+        if told := collapsed(root, plan, lineage, generation):
+            found.setdefault(told, []).append(f"{lineage} (generation {generation})")
+    return [f"collapsed: in {', '.join(lineages)} {told}" for told, lineages in found.items()]
 
 
 def _change(panel: Panel, lineage: str) -> Change | None:

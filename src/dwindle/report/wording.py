@@ -38,7 +38,7 @@ _QUESTIONS: Mapping[str, str] = {
     "distinct_2": "Do word pairs repeat?",
     "perplexity_rare": "How surprising are rare real words?",
     "tail_coverage": "Are rare real words still likely?",
-    "generated_perplexity": "How surprising would generation 0 find it?",
+    "generated_perplexity": "Would generation 0 have said it?",
     "self_perplexity": "How sure is it of its own text?",
     "self_bleu": "Do its texts repeat each other?",
     "divergence_frontier": "Could it pass for real text?",

@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dwindle.data.manifest import Manifest, read_manifest
+from dwindle.data.rows import Array
+from dwindle.data.shards import shard_files
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
 from dwindle.stages.steps import StageName, Step, output, published, stage_key, step_of
 
-__all__ = ["evaluation", "evaluations", "is_done", "rows_by_origin"]
+__all__ = ["collapsed", "evaluation", "evaluations", "is_done", "rows_by_origin"]
 
 
 def evaluation(root: Path, plan: Plan, key: str) -> Mapping[str, Any] | None:
@@ -65,3 +69,48 @@ def rows_by_origin(manifest: Manifest) -> dict[str, int]:
     origins: Mapping[str, int] = manifest.facts["rows"]["origin"]
     synthetic = sum(count for origin, count in origins.items() if origin.isdigit())
     return {"real": origins.get("real", 0), "fresh": origins.get("fresh", 0), "synthetic": synthetic}
+
+
+def collapsed(root: Path, plan: Plan, lineage: str, generation: int) -> str:
+    """Say in what way the rows that a lineage generated are left without any variety; empty if they are not.
+
+    Nothing is said of rows that are no poorer than the real ones, nor where there are fewer than two.
+
+    Args:
+        root: the workspace.
+        plan: the plan.
+        lineage: the lineage.
+        generation: the generation whose new rows are looked at.
+    """
+    keys = plan.generations(lineage)
+    if not 0 < generation < len(keys):
+        return ""
+    told = _sameness(root / output(f"generate@{keys[generation]}", plan))
+    real = told and _sameness(root / output(f"generate@{keys[0]}", plan))
+    return "" if real else told
+
+
+def _sameness(folder: Path) -> str:
+    """Say what all new rows of a folder have in common; a glance at the first ones tells it of nearly all folders."""
+    try:
+        manifest = read_manifest(folder)
+        names = [] if manifest is None else manifest.facts["shards"]
+        values = [np.load(folder / shard_files(name)[0], mmap_mode="r", allow_pickle=False) for name in names]
+        chains = 1 if manifest is None else manifest.facts["chains"]
+    except (OSError, ValueError, KeyError, DataDamaged):
+        return ""
+    if len(values) != 1 or len(values[0]) < 2 * chains or len(values[0]) % chains:
+        return ""
+    rows = values[0].reshape(chains, -1, *values[0].shape[1:])
+    return next((told for told, same in _SAME.items() if same(rows[:, :2]) and same(rows)), "")
+
+
+def _one_token(rows: Array) -> bool:
+    return rows.dtype.kind in "iu" and rows.ndim == 3 and rows.shape[2] > 1 and bool((rows == rows[..., :1]).all())
+
+
+def _one_row(rows: Array) -> bool:
+    return bool((rows == rows[:, :1]).all())
+
+
+_SAME = {"every row repeats one token": _one_token, "all rows of a chain are the same": _one_row}

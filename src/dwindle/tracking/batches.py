@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dwindle.tracking.finding import twice
 from dwindle.tracking.history import Point
 from dwindle.tracking.records import Dataset, Setting
 
@@ -33,17 +34,9 @@ def log_points(client: Any, run: str, points: Sequence[Point], rewritten: Sequen
 
 def log_datasets(client: Any, run: str, datasets: Sequence[tuple[int, Dataset]]) -> None:
     """Log what generations trained on, as inputs of the run."""
-    from mlflow.exceptions import MlflowException
-
     inputs = [_dataset_input(step, dataset) for step, dataset in datasets]
     for first in range(0, len(inputs), DATASETS_A_BATCH):
-        batch = inputs[first : first + DATASETS_A_BATCH]
-        try:
-            client.log_inputs(run, batch)
-        except MlflowException as error:
-            if "unique" not in str(error).lower():
-                raise
-            client.log_inputs(run, batch)  # another lineage made the same dataset known in between
+        twice(client.log_inputs, run, inputs[first : first + DATASETS_A_BATCH])
 
 
 def log_parameters(client: Any, run: str, parameters: Mapping[str, Setting]) -> None:
@@ -64,7 +57,7 @@ def log_tags(client: Any, run: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag
 
     if tags:
-        client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
+        twice(client.log_batch, run, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
 
 
 def shortened(value: Setting) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["found_runs", "new_experiment", "oldest_run"]
+__all__ = ["found_runs", "new_experiment", "oldest_run", "twice"]
 
 _AGE = ("attributes.start_time", "attributes.run_id")
 _RUNS_A_PAGE = 1000
@@ -19,7 +19,7 @@ def oldest_run(client: Any, home: str, tags: Mapping[str, str]) -> Any:
     question = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
     runs = client.search_runs([home], question, order_by=[f"{key} ASC" for key in _AGE])
     for twin in runs[1:]:
-        client.set_tag(twin.info.run_id, "dwindle.superseded", runs[0].info.run_id)
+        twice(client.set_tag, twin.info.run_id, "dwindle.superseded", runs[0].info.run_id)
     return runs[0] if runs else None
 
 
@@ -52,3 +52,19 @@ def new_experiment(client: Any, name: str, place: str | None, tags: Mapping[str,
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         return str(client.get_experiment_by_name(name).experiment_id)
+
+
+def twice(ask: Callable[..., Any], *what: Any, **how: Any) -> None:
+    """Ask MLflow to write something, and once more if another machine has written the same line in between.
+
+    MLflow looks whether a tag or a dataset is there, and then inserts it; between the two it may have come.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        ask(*what, **how)
+    except (MlflowException, SQLAlchemyError) as error:
+        if "unique" not in str(error).lower():
+            raise
+        ask(*what, **how)

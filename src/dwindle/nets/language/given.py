@@ -24,11 +24,12 @@ def described(model: str) -> dict[str, Any]:
         model: a local folder, or `org/name@revision` on the hub, the revision as 40 hexadecimal digits.
 
     Raises:
-        ValueError: if there is none, it is not one of a causal language model, or it asks for code of its own.
+        ValueError: if there is none, it is not one of a causal language model, there are no safetensors beside it, or
+            it asks for code of its own.
         NotReachable: if the hub does not answer.
     """
     try:
-        path = resolved(model, ("config.json",)) / "config.json"
+        path = resolved(model, ("config.json",), beside=(_WHOLE, _PARTS)) / "config.json"
     except ValueError as error:
         raise ValueError(f"model {error}; or one of {', '.join(SHAPES)}, trained from scratch") from error
     config = _parsed(path, path.stat().st_mtime_ns)

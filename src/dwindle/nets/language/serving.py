@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -32,7 +33,7 @@ from dwindle.data.unfinished import tell
 from dwindle.errors import BadInput, NotReachable
 from dwindle.samplers import Sampler
 
-__all__ = ["VARIABLE", "served", "unserved"]
+__all__ = ["VARIABLE", "command", "served", "unserved"]
 
 VARIABLE = "DWINDLE_LM_SERVER"
 
@@ -50,6 +51,23 @@ def unserved(sampler: Sampler) -> str:
     if sampler.watermark != "none":
         return f"watermark {sampler.watermark}: the completions interface knows no watermark"
     return ""
+
+
+def command() -> list[str]:
+    """Return the words of the server's command, {folder} and {port} among them.
+
+    Raises:
+        BadInput: if no command is set, or it lacks either of them.
+        NotReachable: if there is no such program.
+    """
+    told = os.environ.get(VARIABLE, "")
+    if "{folder}" not in told or "{port}" not in told:
+        said = f"'{told}'" if told else "not set"
+        raise BadInput(f"{VARIABLE} is {said}; expected the command of a server with {{folder}} and {{port}} in it")
+    words = shlex.split(told)
+    if shutil.which(words[0]) is None:
+        raise NotReachable(f"{VARIABLE}: cannot start {words[0]}: there is no such program")
+    return words
 
 
 def served(
@@ -150,14 +168,11 @@ def _checked(text: Any, length: int) -> IntArray:
 @contextmanager
 def _running(folder: Path) -> Iterator[str]:
     """Start the server on a free port, and end it, whatever happens."""
-    command = os.environ.get(VARIABLE, "")
-    if "{folder}" not in command or "{port}" not in command:
-        told = f"'{command}'" if command else "not set"
-        raise BadInput(f"{VARIABLE} is {told}; expected the command of a server with {{folder}} and {{port}} in it")
+    told = command()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [word.format(folder=folder, port=port) for word in shlex.split(command)]
+    words = [word.format(folder=folder, port=port) for word in told]
     log = folder / "server.log"
     try:
         with log.open("w") as stream:

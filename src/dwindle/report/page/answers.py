@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ ANSWERED = "answers.html"
 """Name of the page that holds the answers alone."""
 
 _LINEAGES = 6
+_REPEATED = re.compile(r"(\S{1,12}?)(?: ?\1){5,}")
 
 Texts = Mapping[str, Mapping[int, Sequence[Mapping[str, Any]]]]
 """For each lineage and generation, a list of `prompt` and `answer`."""
@@ -65,7 +67,7 @@ def _table(place: int, prompt: str, by_lineage: Texts) -> Markup:
     last = max(generation for texts in by_lineage.values() for generation in texts)
     named = [tag("th", name, scope="col") for name in by_lineage]
     rows = [_row(generation, place, by_lineage) for generation in ladder(last)]
-    caption = tag("caption", tag("span", f"{place + 1}. “{' '.join(prompt.split())}”" if prompt else "Unprompted"))
+    caption = tag("caption", tag("span", f"{place + 1}. “{_legible(prompt)}”" if prompt else "Unprompted"))
     head = tag("thead", tag("tr", tag("th", "generation", scope="col"), named))
     return wide(f"Answers to prompt {place + 1}", tag("table", caption, head, tag("tbody", rows), class_="texts"))
 
@@ -78,4 +80,14 @@ def _row(generation: int, place: int, by_lineage: Texts) -> Markup:
 
 
 def _answer(told: Sequence[Mapping[str, Any]], place: int) -> str:
-    return " ".join(str(told[place]["answer"]).split()) if place < len(told) else ""
+    return _legible(str(told[place]["answer"])) if place < len(told) else ""
+
+
+def _legible(text: str) -> str:
+    """Return a text on one line: ends of lines as a sign, and what is repeated many times with its number."""
+    line = " ".join(text.replace("\n", " \N{RETURN SYMBOL} ").split())
+    return _REPEATED.sub(_counted, line).strip()
+
+
+def _counted(found: re.Match[str]) -> str:
+    return f"{found[1]} \N{MULTIPLICATION SIGN} {found[0].count(found[1])} "

@@ -14,6 +14,7 @@ from dwindle.report.page.provenance import rows_a_chain
 from dwindle.report.page.tables import Cell, Column, number, table, verdict_chip
 from dwindle.report.panels import Panel
 from dwindle.report.profiles import phase_label
+from dwindle.report.table import collapses
 from dwindle.report.wording import UNDEFINED, heading, quoted
 
 __all__ = ["final", "lineage_table", "passage_table", "verdict_table"]
@@ -42,7 +43,9 @@ def lineage_table(material: Material) -> Markup:
         Column("last dataset", about="the first digits of its digest"),
     ]
     rows = [_lineage_row(material, name) for name in material.plan.recipes]
-    notes = list(dict.fromkeys(_reasons(material)))
+    notes = list(
+        dict.fromkeys([*collapses(material.sweep.root, material.plan, material.evaluated), *_reasons(material)])
+    )
     return table("Lineages", columns, rows, notes=notes)
 
 
