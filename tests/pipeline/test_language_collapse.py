@@ -8,6 +8,11 @@ import sqlite3
 import numpy as np
 import pytest
 
+from dwindle.config.sweep import load_sweep
+from dwindle.plan import unroll
+from dwindle.stages.results import collapsed
+from dwindle.stages.runner import run_stage
+
 PARAMS = """\
 sweep: stuck
 generations: 2
@@ -27,6 +32,19 @@ lineages:
   plain: {regime: replace}
   cold: {regime: replace, sampler: {temperature: 0.01}}
   word: {regime: replace, source: {name: text_files, path: word.txt, symbols: 40, length: 8, held_out: 20}}
+"""
+NUMBERS = """\
+sweep: numbers
+generations: 1
+seed: 3
+chains: 2
+budget: 20
+source: {name: gaussian, dimensions: 2, held_out: 20}
+family: {name: gaussian}
+metrics: [moments]
+lineages:
+  still: {regime: replace, sampler: {variance_factor: 0.0}}
+  lively: {regime: replace}
 """
 UNDEFINED = {"zipf_exponent": "one token alone has no ranks"}
 
@@ -88,3 +106,15 @@ def test_its_profile_says_that_the_tails_are_lost(stuck):
 
 def test_nobody_warns_of_numbers(stuck):
     assert "Warning" not in (stuck.root / "run.err").read_text()
+
+
+def test_rows_without_tokens_have_collapsed_once_they_are_all_the_same(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(NUMBERS)
+    plan = unroll(load_sweep(params))
+    for name in plan.stage_names():
+        if name != "compare":
+            run_stage(tmp_path, name, plan=plan)
+    told = [collapsed(tmp_path, plan, "still", generation) for generation in (0, 1)]
+    assert told == ["", "all rows of a chain are the same"]
+    assert collapsed(tmp_path, plan, "lively", 1) == ""
