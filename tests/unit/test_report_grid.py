@@ -41,12 +41,13 @@ def grown(root, *, source, family="gaussian"):
     [
         (0, [0]),
         (1, [0, 1]),
-        (7, [0, 1, 2, 5, 7]),
+        (7, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (8, [0, 1, 2, 5, 8]),
         (10, [0, 1, 2, 5, 10]),
         (100, [0, 1, 2, 5, 10, 20, 50, 100]),
     ],
 )
-def test_generations_shown_grow_like_1_2_5_and_end_with_the_last(last, shown):
+def test_few_generations_are_all_shown_and_many_grow_like_1_2_5_up_to_the_last(last, shown):
     assert ladder(last) == shown
 
 

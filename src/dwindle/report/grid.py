@@ -141,7 +141,9 @@ def _some_rows(recipe: Recipe, folder: Path, generation: int, count: int) -> Arr
 
 
 def ladder(last: int) -> list[int]:
-    """Return the generations to show: 0, 1, 2, 5, 10, 20, 50, ... and the last one, eight at most."""
+    """Return the generations to show, eight at most: all, or 0, 1, 2, 5, 10, 20, 50, ... and the last one."""
+    if last < _ROWS:
+        return list(range(last + 1))
     steps = [0, *(digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5))]
     shown = sorted({step for step in steps if step < last} | {0, last})
     return _spread(shown, _ROWS)
