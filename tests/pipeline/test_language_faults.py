@@ -164,7 +164,7 @@ def test_a_server_that_dies_ends_the_run_in_one_line_and_leaves_no_process(proje
     (tmp_path / "dying.py").write_text(DYING)
     monkeypatch.setenv("DWINDLE_LM_SERVER", f"{sys.executable} {tmp_path / 'dying.py'} {{port}} {{folder}}")
     copy = project.copy(tmp_path / "copy")
-    done = copy.run("dwindle", "run", "family.writer=server", check=False)
+    done = copy.run("dwindle", "run", "family.writer=server", "generations=0", check=False)
     assert done.returncode == 3, done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert "DWINDLE_LM_SERVER: the server does not answer at http://127.0.0.1:" in line

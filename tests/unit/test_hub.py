@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
@@ -108,6 +109,18 @@ def test_weights_that_are_only_pickle_are_refused(served, local):
     (folder / "model.safetensors").unlink()
     with pytest.raises(ValueError, match=r"only as pickle \(pytorch_model\.bin\).*expected \*\.safetensors"):
         resolved(str(folder) if local else MODEL, WEIGHTS)
+
+
+def test_weights_that_are_only_pickle_are_refused_with_the_first_file_and_not_fetched_otherwise(served, tmp_path):
+    _, folder = served
+    assert resolved(MODEL, ("config.json",), beside=[("*.safetensors",)]).is_dir()
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+    (folder / "model.safetensors").unlink()
+    shutil.rmtree(tmp_path / "cache")
+    for name in (MODEL, str(folder)):
+        with pytest.raises(ValueError, match=r"only as pickle \(pytorch_model\.bin\)"):
+            resolved(name, ("config.json",), beside=[("*.safetensors",)])
+    assert not list((tmp_path / "cache").rglob("config.json"))
 
 
 @pytest.mark.parametrize("local", [False, True])
