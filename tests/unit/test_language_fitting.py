@@ -145,6 +145,16 @@ def test_too_little_memory_names_the_batch_and_what_to_change(monkeypatch):
         fitted(walks(60))
 
 
+@pytest.mark.parametrize("error", [NotImplementedError("no such operator"), torch.AcceleratorError("assert triggered")])
+def test_what_is_no_want_of_memory_is_not_told_as_one(monkeypatch, error):
+    def fail(self, blocks):
+        raise error
+
+    monkeypatch.setattr(causal_lm.Training, "_take", fail)
+    with pytest.raises(type(error), match=str(error)):
+        fitted(walks(60))
+
+
 def test_a_gpu_that_is_not_there_is_named(monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("there is one")

@@ -28,7 +28,7 @@ def enough_memory(work: str, hint: str) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         told = str(error)
-        if type(error) is RuntimeError and not any(sign in told for sign in SIGNS):
+        if not isinstance(error, MemoryError) and not any(sign in told for sign in SIGNS):
             raise
         first = told.splitlines()[0][:200] if told else "no more is known"
         raise StageFailed(f"out of memory while {work}; {hint} ({first})") from error

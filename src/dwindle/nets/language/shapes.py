@@ -110,8 +110,10 @@ def _set_dropout(config: Any, share: float) -> None:
         raise ValueError(f"dropout {share}: the architecture {config.model_type} has no dropout")
     for name in names:
         setattr(config, name, share)
-    if hasattr(config, "layerdrop"):
-        config.layerdrop = 0.0
+    # A given model may come with these set, and what they drop is drawn from no seed of ours.
+    for name in {"attention_dropout", "layerdrop"}.difference(names):
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
 
 
 def drops(config: Any) -> bool:
