@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-
 from pydoc_data.topics import topics
 
 VOCABULARY = 50_272

@@ -56,6 +56,13 @@ class PositiveSynthetic(Positive):
 
 
 @dataclass(frozen=True)
+class PositivePairs(PositiveSynthetic):
+    """Judges pairs so."""
+
+    kinds: ClassVar[frozenset] = frozenset({"pairs"})
+
+
+@dataclass(frozen=True)
 class FirstChainless(Positive):
     """Drops every row of the first chain."""
 
@@ -240,6 +247,16 @@ def test_prompts_give_the_anchors_inputs_back_and_say_which(tmp_path, oversample
         np.testing.assert_array_equal(rows.provenance.source, expected)
         np.testing.assert_array_equal(rows.values[..., :-1], anchor[:, np.arange(count) % 20, :-1])
         assert not np.array_equal(rows.values[:, :20, -1], anchor[..., -1])
+
+
+def test_prompts_of_chains_of_several_lengths_are_named_as_they_were_asked(tmp_path):
+    sampler, curators = "{prompts: previous, oversample: 1.5}", f"['{HERE}:PositivePairs']"
+    grown(tmp_path, f"{{regime: replace, sampler: {sampler}, curators: {curators}}}", text=PAIRS, generations=2)
+    before, rows = trained(tmp_path, 1), synthetic(tmp_path, 2)
+    assert len(set(before.counts.tolist())) > 1
+    for chain in range(3):
+        asked = before.values[chain, rows.provenance.source[chain], :-1]
+        np.testing.assert_array_equal(rows.values[chain, :, :-1], asked)
 
 
 def test_without_prompts_the_inputs_are_new_and_come_from_nowhere(tmp_path):

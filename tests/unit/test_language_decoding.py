@@ -253,6 +253,15 @@ def test_a_killed_process_is_taken_up_where_it_kept_and_gives_the_same_bytes(tmp
     assert resumed.tobytes() == run().tobytes()
 
 
+def test_a_stage_that_asks_two_models_with_one_seed_gets_the_texts_of_each(tmp_path, monkeypatch):
+    prompts = texts(8, 9, "prompts")
+    alone = [written(trained(kind), prompts, 12).tobytes() for kind in ("opt", "gpt2")]
+    monkeypatch.setattr(decoding, "_SHORT", 0.0)
+    with unfinished.keeping(tmp_path, "stage", "key"):
+        both = [written(trained(kind), prompts, 12).tobytes() for kind in ("opt", "gpt2")]
+    assert alone == both
+
+
 def test_progress_is_told_in_tokens_and_the_rate_leaves_out_what_was_kept(tmp_path, monkeypatch):
     net, prompts, told = trained("opt"), texts(32, 9, "prompts"), []
     monkeypatch.setattr(decoding, "tell", lambda *given: told.append(given) or _stop(len(told) == 3))

@@ -82,6 +82,14 @@ def test_the_best_weights_are_kept_where_later_ones_overfit():
     assert nats(best, new) < nats(last, new) - 0.3
 
 
+def test_validation_looks_at_rows_as_often_as_their_weights_say():
+    # Rows of weight 1/1000 walk otherwise, and would choose the weights that know the least of the others.
+    rows = np.concatenate([walks(60), walks(180, "others", step=3)], axis=1)
+    weights = np.repeat([[1.0, 0.001]], [60, 180], axis=1)
+    model = fitted(rows, weights, steps=0, epochs=20, checkpoint="best", validation=0.25)
+    assert nats(model, walks(200, "new")) < 0.6
+
+
 def test_validation_that_leaves_no_row_is_refused():
     with pytest.raises(ValueError, match="none would be left to train on"):
         fitted(walks(1), checkpoint="best", validation=0.5)

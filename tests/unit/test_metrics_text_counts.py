@@ -158,7 +158,9 @@ def test_equal_blocks_have_self_bleu_1_and_strange_ones_0():
     assert values(SelfBleu(), samples=np.arange(2 * 30 * 12).reshape(2, 30, 12))["self_bleu"].tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(("samples", "reason"), [(SAMPLES[:, :1], "no other"), (SAMPLES[..., :3], "no 4-grams")])
+@pytest.mark.parametrize(
+    ("samples", "reason"), [(SAMPLES[:, :1], "no other"), (SAMPLES[..., :2], "blocks of 2 tokens have no 4-grams")]
+)
 def test_self_bleu_takes_two_blocks_of_four_tokens(samples, reason):
     found = measured(SelfBleu(), samples=samples)["self_bleu"]
     assert np.isnan(found.values).all()
@@ -188,6 +190,13 @@ def test_overlap_is_that_of_sets_compared_one_by_one():
     assert found["anchor_copies"] == pytest.approx([1 / 600, 101 / 600])
     assert found["training_copies"] == pytest.approx([1 / 600, 1 / 600])
     assert 2 / 600 < found["near_anchor_copies"][0] < 0.2
+
+
+def test_an_index_that_is_the_threshold_reaches_it():
+    samples, anchor = np.arange(16)[None, None], np.array([[[*range(7), *range(100, 109)]]])
+    # 7 of 25 tokens are shared; 0.28 * 25 is more than 7 in floating point.
+    found = values(TrainingOverlap(length=1, threshold=0.28), samples=samples, anchor=anchor, training=anchor)
+    assert found["near_anchor_copies"].tolist() == [1.0]
 
 
 def test_rows_without_weight_were_not_trained_on_and_short_blocks_hold_no_runs():

@@ -23,8 +23,8 @@ def texts(name, chains=2, count=200, shift=0.0):
     return np.where(generator.random(plain.shape) < shift, 0, plain)
 
 
-def area(samples, held_out):
-    rows = {"held_out": Rows(held_out), "anchor": Rows(texts("anchor"))}
+def area(samples, held_out, anchor=None):
+    rows = {"held_out": Rows(held_out), "anchor": Rows(texts("anchor") if anchor is None else anchor)}
     return DivergenceFrontier().measure(replace(evidence("sequences", samples=samples), **rows))["divergence_frontier"]
 
 
@@ -84,3 +84,10 @@ def test_three_blocks_make_no_histogram():
     found = area(texts("few", count=3), texts("held-out", chains=1))
     assert np.isnan(found.values).all()
     assert found.reason == "3 blocks make no histogram"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("length", range(1, 17))
+def test_an_anchor_that_says_one_thing_over_and_over_is_no_cause_for_warnings(length):
+    same = np.full((1, 40, length), 3)
+    assert area(same, same, anchor=same).values.tolist() == pytest.approx([1.0])

@@ -27,6 +27,17 @@ tokenizer = pieces.learned(TEXT, 1000)
 print(hashlib.sha256(tokenizer.to_str().encode() + pieces.encoded(tokenizer, TEXT).tobytes()).hexdigest())
 """
 
+MEMORY = """
+from resource import RUSAGE_SELF, getrusage
+from dwindle.data import pieces
+from tests.unit.test_pieces import TEXT
+tokenizer = pieces.learned(TEXT, 400)
+before = getrusage(RUSAGE_SELF).ru_maxrss
+pieces.encoded(tokenizer, TEXT * 60)
+pieces.learned(TEXT * 60, 400)
+print((getrusage(RUSAGE_SELF).ru_maxrss - before) / 1000)
+"""
+
 
 def test_the_same_text_and_settings_give_the_same_pieces_in_every_process():
     digests = set()
@@ -38,6 +49,24 @@ def test_the_same_text_and_settings_give_the_same_pieces_in_every_process():
         digests.add(done.stdout.strip())
     assert len(digests) == 1
     assert len(digests.pop()) == 64
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 7000])
+def test_a_text_that_is_read_in_parts_has_the_pieces_of_the_whole(monkeypatch, at_once):
+    text = "a\x1cb \x1c c\x85 d\u3000e 's  'll\n\n\n x\t\ty\u200az\r\n 12 3 ?? e\u0301 \n" * 40 + TEXT[:9000]
+    whole = pieces.learned(text, 500)
+    pieces.learned.cache_clear()
+    monkeypatch.setattr(pieces, "_AT_ONCE", at_once)
+    assert pieces.learned(text, 500).to_str() == whole.to_str()
+    expected = whole.encode(text, add_special_tokens=False).ids
+    assert pieces.encoded(whole, text).tolist() == expected
+    whole.add_special_tokens([" c"])  # may stand across any two parts
+    assert pieces.encoded(whole, text).tolist() == whole.encode(text, add_special_tokens=False).ids != expected
+
+
+def test_reading_a_long_text_takes_little_more_memory_than_a_short_one():
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 300  # of 3.6 million characters; 140 bytes each would be 504
 
 
 def test_pieces_are_learned_once_in_a_process():

@@ -108,6 +108,11 @@ def test_files_are_one_or_two(given, told):
         TextFiles(**given)
 
 
+def test_two_files_take_no_number_of_held_out_blocks(files):
+    with pytest.raises(ValueError, match="test is held out as a whole, so held_out 3 would change nothing"):
+        files(held_out=3)
+
+
 def test_a_single_file_must_leave_blocks_to_train_on(files, tmp_path):
     single = {"train": "", "test": "", "path": str(tmp_path / "train.txt")}
     with pytest.raises(ValueError, match="held_out 8 leaves none of the 8 blocks of 2 tokens"):

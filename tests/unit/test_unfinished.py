@@ -50,6 +50,20 @@ def test_other_draws_have_a_shelf_of_their_own(tmp_path: Path):
     assert found(tmp_path, "k1", SEED.at(1)) is None
 
 
+def test_two_works_that_draw_from_one_seed_have_a_shelf_each(tmp_path: Path):
+    for _ in range(2):
+        with suppress(KeyboardInterrupt), keeping(tmp_path, "evaluate@a-g001", "k1"):
+            first, second = shelf(SEED), shelf(SEED)
+            if first.read("state") is None:
+                first.keep("state", put("model"))
+                assert second.read("state") is None
+                second.keep("state", put("reference"))
+            else:
+                told = [(place.folder / "state" / "weights").read_text() for place in (first, second)]
+                assert told == ["model", "reference"]
+            raise KeyboardInterrupt
+
+
 def test_the_newest_state_takes_the_place_of_the_one_before(tmp_path: Path):
     killed(tmp_path, "k1", "step 5")
     killed(tmp_path, "k1", "step 9")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +24,8 @@ SMALLEST = 257
 """The fewest symbols of a tokenizer that is learned: the 256 bytes, and one piece of two."""
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_AT_ONCE = 1 << 20  # characters: the library takes 140 bytes for each while it reads
+_GAP = re.compile(r"(?<=\S)[ \n]")
 
 
 @lru_cache(maxsize=4)
@@ -44,7 +49,7 @@ def learned(text: str, symbols: int) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=symbols, initial_alphabet=alphabet, special_tokens=[], show_progress=False)
-    tokenizer.train_from_iterator([text], trainer)
+    tokenizer.train_from_iterator(_parts(text), trainer)
     return tokenizer
 
 
@@ -103,7 +108,25 @@ def size(tokenizer: Tokenizer) -> int:
 
 def encoded(tokenizer: Tokenizer, text: str) -> IntArray:
     """Return the numbers of a text's pieces, (n,), without special tokens around it."""
-    return np.array(tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+    parts = _parts(text) if _is_plain(tokenizer) else [text]
+    numbers = (tokenizer.encode(part, add_special_tokens=False).ids for part in parts)
+    return np.concatenate([np.array(part, dtype=np.int64) for part in numbers])
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Cut a text before the white space after a word, where no piece of byte-level BPE lies across."""
+    start = 0
+    while found := _GAP.search(text, start + _AT_ONCE):
+        yield text[start : found.start()]
+        start = found.start()
+    yield text[start:]
+
+
+def _is_plain(tokenizer: Tokenizer) -> bool:
+    """Say whether a tokenizer cuts a text as one that is learned here does: at words, and by nothing else."""
+    settings = json.loads(tokenizer.to_str())
+    cut = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return not settings["normalizer"] and not settings["added_tokens"] and settings["pre_tokenizer"] == cut
 
 
 def spellings(tokenizer: Tokenizer) -> tuple[str, ...]:

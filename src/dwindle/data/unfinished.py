@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ _PAUSE = 0.5  # seconds between two words on progress
 _SILENCE = 300.0  # seconds after which a stage counts as dead
 
 _place: ContextVar[Path | None] = ContextVar("unfinished", default=None)
+_opened: ContextVar[Counter[str]] = ContextVar("opened")  # shelves of each address, by this process
 _told: ContextVar[float] = ContextVar("told", default=0.0)
 
 
@@ -38,7 +40,7 @@ class Shelf:
     """Where one fit or one call to sample keeps its state.
 
     Args:
-        folder: of this address of the stage's seed; None where no stage is run, and nothing is kept.
+        folder: of this address of the stage's seed and this use of it; None where no stage is run and nothing is kept.
     """
 
     folder: Path | None
@@ -99,17 +101,26 @@ def joined(place: Path) -> Iterator[None]:
     Args:
         place: the folder of the stage's key, which shelves stand in.
     """
-    token = _place.set(place)
+    token, opened = _place.set(place), _opened.set(Counter())
     try:
         yield
     finally:
         _place.reset(token)
+        _opened.reset(opened)
 
 
 def shelf(seed: Seed) -> Shelf:
-    """Return the shelf of the work that draws from a seed."""
+    """Return the shelf of the work that draws from a seed, another one each time that a stage asks for it.
+
+    A metric may ask two models with the same seed. A stage does its work in the same order whenever it is run, so that
+    the second use of a seed finds what was kept for the second.
+    """
     place = _place.get()
-    return Shelf(None if place is None else place / f"{seed.words[0]:016x}")
+    if place is None:
+        return Shelf(None)
+    name, opened = f"{seed.words[0]:016x}", _opened.get()
+    opened[name] += 1
+    return Shelf(place / f"{name}-{opened[name]}")
 
 
 def tell(done: float, total: float, unit: str, seconds: float) -> None:

@@ -175,14 +175,17 @@ class CausalLm:
         refuse_unknown(tokens, self.symbols)
         held, place = self._held(weights, seed.at("validation")), device()
         count = together.processes(place, self.batch)
-        weights = np.where(np.isin(np.arange(len(weights)), held), 0.0, weights)
+        apart = np.isin(np.arange(len(weights)), held)
+        held = self._scored(tokens, np.where(apart, weights, 0.0), len(held), seed.at("validation", "rows"))
+        weights = np.where(apart, 0.0, weights)
         steps = self.steps or math.ceil(self.epochs * np.count_nonzero(weights) / self.batch)
         order = training.batches(
             Rows(tokens[None], weights[None]), steps=max(1, steps), batch=self.batch, seed=seed.at("batches")
         )[0]
         grown = parent if isinstance(parent, CausalLmModel) else None
         model = self._begun(tokens.shape[1], grown, seed.at("initial"))
-        judge = gate.Judge(tokens, weights, order, begin=model.begin, symbols=self.symbols, anew=grown is None)
+        start = {"anew": grown is None, "given": self.pretrained}
+        judge = gate.Judge(tokens, weights, order, begin=model.begin, symbols=self.symbols, **start)
         work = f"training on batches of {self.batch} rows of {tokens.shape[1]} tokens"
         hint = f"lower batch, or set accumulation above {self.accumulation}: the same steps in smaller parts"
         with training.deterministic(place), enough_memory(work, hint), shapes.placed(model.net, place) as net:
@@ -226,6 +229,12 @@ class CausalLm:
         if count and count >= len(present):
             raise ValueError(f"validation {self.validation}: of {len(present)} rows none would be left to train on")
         return np.sort(seed.numpy().permutation(present)[:count])
+
+    def _scored(self, tokens: IntArray, weights: FloatArray, count: int, seed: Seed) -> IntArray:
+        """Return the rows that validation looks at, (count,): those held, each as often as its weight says."""
+        if not count:
+            return np.empty(0, dtype=np.int64)
+        return np.sort(training.batches(Rows(tokens[None], weights[None]), steps=1, batch=count, seed=seed)[0, 0])
 
     def _begun(self, length: int, parent: CausalLmModel | None, seed: Seed) -> CausalLmModel:
         """Return the model that training starts from, with memory of its own."""

@@ -72,7 +72,7 @@ class DivergenceFrontier:
 
         counts = _counts(evidence.anchor.chain(0).values[0, :_MOST])
         seed = evidence.seed.at("features").integer()
-        with np.errstate(invalid="ignore"):  # blocks that are all the same have no variance to explain
+        with np.errstate(divide="ignore", invalid="ignore"):  # blocks that are all the same have no variance to explain
             svd = TruncatedSVD(min(self.dimensions, counts.shape[0]), random_state=seed).fit(counts)
         return (lambda blocks: svd.transform(_counts(blocks))), svd.transform(_counts(real))
 

@@ -41,7 +41,7 @@ class SelfBleu:
         samples, _ = matched(evidence.samples.values, evidence.held_out.values)
         chains, count, length = samples.shape
         if length < _LONGEST or count < 2:
-            reason = "one block has no other to resemble" if count < 2 else "blocks of three tokens have no 4-grams"
+            reason = "one block has no other to resemble" if count < 2 else f"blocks of {length} tokens have no 4-grams"
             return {"self_bleu": Measurement.undefined(chains, reason)}
         return {"self_bleu": Measurement(np.array([_bleu(blocks).mean() for blocks in samples]))}
 

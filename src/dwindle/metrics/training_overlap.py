@@ -98,7 +98,7 @@ def _near(rows: IntArray, real: IntArray, threshold: float) -> Iterator[tuple[sl
         part = slice(first, first + _ROWS)
         shared = (wanted[part] @ against).tocoo()
         union = sizes[part][shared.row] + others[shared.col] - shared.data
-        yield part, np.bincount(shared.row[shared.data >= threshold * union], minlength=len(sizes[part])) > 0
+        yield part, np.bincount(shared.row[shared.data / union >= threshold], minlength=len(sizes[part])) > 0
 
 
 def _sets(numbers: IntArray, kinds: int) -> Any:

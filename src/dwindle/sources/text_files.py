@@ -57,8 +57,8 @@ class TextFiles:
         """Read the files.
 
         Raises:
-            ValueError: if it is not said which files, one is missing, empty, no text or shorter than a block, or the
-                tokens cannot be made.
+            ValueError: if it is not said which files, held_out is given with two, one is missing, empty, no text or
+                shorter than a block, or the tokens cannot be made.
             NotReachable: if the tokenizer is on a hub that does not answer.
         """
         given = [name for name in ("path", "train", "test") if getattr(self, name)]
@@ -68,6 +68,8 @@ class TextFiles:
             raise ValueError(f"{told}; expected either path, or train and test")
         if not self.path and Path(self.train).resolve() == Path(self.test).resolve():
             raise ValueError(f"train and test are the same file: {self.test}")
+        if not self.path and self.held_out != type(self).held_out:
+            raise ValueError(f"test is held out as a whole, so held_out {self.held_out} would change nothing")
         self._corpus()
 
     @property

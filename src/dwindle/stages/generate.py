@@ -44,5 +44,8 @@ def _sample(model: Model, job: Job) -> Rows:
         return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
     prompts = read_rows(job.inputs["prompts"])
     rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0), prompts=prompts.anonymous())
-    asked_by = np.broadcast_to(np.arange(count) % prompts.count, (rows.chains, count))
+    # Of a chain that is shorter than another, places are empty, and nobody is asked what is not there.
+    there = np.argsort(prompts.filled_weights() == 0, axis=1, kind="stable")
+    asked_by = np.take_along_axis(there, np.arange(count) % prompts.counts[:, None], axis=1)
+    asked_by = np.broadcast_to(asked_by, (rows.chains, count))
     return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count, source=asked_by))

@@ -21,7 +21,7 @@ from dwindle.data.unfinished import tell
 from dwindle.nets.language.blocks import loss_of
 from dwindle.nets.language.kept import Keeper, State
 from dwindle.nets.language.peers import Peers
-from dwindle.nets.language.shapes import Net, drops
+from dwindle.nets.language.shapes import Net
 
 __all__ = ["Course", "Precision", "Training"]
 
@@ -126,8 +126,7 @@ class Training:
     def _take(self, seen: Tensor) -> None:
         """Take one step of the optimiser."""
         self.net.train()
-        if drops(self.net.config):
-            torch.manual_seed(self.seed.at("dropout", self.step).integer())
+        torch.manual_seed(self.seed.at("dropout", self.step).integer())
         own = self.peers.own(seen)
         width = -(-len(own) // self.course.accumulation)
         for part in torch.split(own, width):
@@ -216,7 +215,7 @@ def _dropping(net: Net) -> Iterator[None]:
     """Leave the global random state as it was, and the net in evaluation mode."""
     devices = [net.device.index or 0] if net.device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=devices) if drops(net.config) else nullcontext():
+        with torch.random.fork_rng(devices=devices):
             yield
     finally:
         net.eval()

@@ -16,6 +16,7 @@ __all__ = ["Judge"]
 
 _TOKENS = 1 << 12  # that a model is judged by
 _SLACK = 0.1  # nats a token; where tokens have no order, a fit only comes near their shares
+_WORSE = 0.05  # nats a token; where a given model knew the law of its rows, a fit only stays near it
 _NOTHING = 1e-3  # nats a token, of which nothing more can be learnt
 _HINT = "take more steps or epochs, or another learning_rate"
 
@@ -33,14 +34,24 @@ class Judge:
         order: (steps, batch) which of them each step looks at.
         begin: the token that stands before every block.
         symbols: tokens of the alphabet.
-        anew: whether the model must come to know more than it did; a parent's may know its rows already.
+        anew: whether the model is held to what it knew before; a parent's may have known its rows by heart.
+        given: whether it starts from given weights, and must end no worse; from random ones it must end better.
     """
 
     def __init__(
-        self, tokens: IntArray, weights: FloatArray, order: IntArray, *, begin: int, symbols: int, anew: bool
+        self,
+        tokens: IntArray,
+        weights: FloatArray,
+        order: IntArray,
+        *,
+        begin: int,
+        symbols: int,
+        anew: bool,
+        given: bool = False,
     ) -> None:
         self.tokens, self.weights, self.order = tokens, weights, order
         self.begin, self.symbols, self.anew = begin, symbols, anew
+        self._allowed = _WORSE if given else 0.0
         rows = max(1, min(order.size, _TOKENS // max(1, tokens.shape[1])))
         self._seen = tokens[order.ravel()[-rows:]]
         self._start = math.inf
@@ -68,7 +79,7 @@ class Judge:
             raise ValueError(f"no weight of {len(trained)} matrices has moved in {taken} steps; raise learning_rate")
 
     def after(self, net: Net) -> None:
-        """Refuse a net that knows no more than before training, or less than the shares of the tokens.
+        """Refuse a net that knows no more than before training, if given, less; or less than the shares of the tokens.
 
         Raises:
             ValueError: if so.
@@ -76,7 +87,7 @@ class Judge:
         found, start = self._nats(net), self._start
         if not math.isfinite(found):
             raise ValueError(f"the loss is {found} after training; lower learning_rate, or set precision to float32")
-        if not found < start and found > _NOTHING:
+        if not found < start + self._allowed and found > _NOTHING:
             raise ValueError(f"training has taught nothing: {found:.4g} nats a token, {start:.4g} before it; {_HINT}")
         plain = shares_alone(self.tokens, self.weights, self._seen)
         # A collapsed lineage of one token has nothing to learn but that token, and goes on.

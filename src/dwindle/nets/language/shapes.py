@@ -17,7 +17,6 @@ __all__ = [
     "begin_of",
     "configuration",
     "copied",
-    "drops",
     "load",
     "narrowed",
     "placed",
@@ -110,15 +109,10 @@ def _set_dropout(config: Any, share: float) -> None:
         raise ValueError(f"dropout {share}: the architecture {config.model_type} has no dropout")
     for name in names:
         setattr(config, name, share)
-    # A given model may come with these set, and what they drop is drawn from no seed of ours.
+    # A given model may come with these set, and nobody has asked for what they drop.
     for name in {"attention_dropout", "layerdrop"}.difference(names):
         if hasattr(config, name):
             setattr(config, name, 0.0)
-
-
-def drops(config: Any) -> bool:
-    """Say whether a net of this configuration draws at random what it drops in training."""
-    return any(getattr(config, name) for name in _dropping(config))
 
 
 def _dropping(config: Any) -> tuple[str, ...]:
