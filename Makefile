@@ -15,9 +15,10 @@ demo: setup
 reproduce: setup
 	python -m flows.reproduce --all
 
-# Two at a time: many tests wait for servers and worker processes. Tests of one file stay together, in its order.
+# Two at a time: many tests wait for servers and worker processes. Tests of one file stay together, in its order, and
+# files in theirs: those with few and long tests come first, so that neither process is left with them at the end.
 test: setup
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	ruff format --check .

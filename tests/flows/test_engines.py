@@ -111,7 +111,7 @@ def test_a_sweep_that_cannot_go_on_does_not_wait_for_its_long_lineages(new_proje
     assert code == 3, printed
     assert "its worker was lost" in printed
     assert "Traceback" not in printed
-    left = [process.cmdline() for process in psutil.process_iter() if belongs(process, project)]
+    left = [process.pid for process in psutil.process_iter() if belongs(process, project)]
     assert left == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from dwindle.config.recipe import Recipe
@@ -36,7 +38,7 @@ def z(values, expected):
 
 
 def _models(grower, generations):
-    seed = SEED.at(grower.digest)
+    seed = SEED.at(*_address(grower))
     anchor = grower.source.draw(grower.budget, first=0, chains=grower.chains, seed=seed)
     model = grower.family.fit(anchor.anonymous(), seed=seed)
     yield model
@@ -53,6 +55,13 @@ def _models(grower, generations):
         rows = _drawn(plan, available, seed.at("draw", generation).numpy())
         model = grower.family.fit(rows.anonymous(), seed=seed)
         yield model
+
+
+def _address(grower):
+    """Return what tells a recipe from another one, and stays when a recipe gains a setting."""
+    biased = [f"{f.name}={value}" for f in fields(Sampler) if (value := getattr(grower.sampler, f.name)) != f.default]
+    parts = (grower.family, grower.source, grower.regime, *grower.curators)
+    return (grower.chains, grower.budget, *map(repr, parts), *biased)
 
 
 def _synthetic(grower, model, count, seed):

@@ -148,5 +148,5 @@ def test_a_recipe_keeps_its_digest_from_version_to_version(loaded):
     assert loaded().lineages["fresh"].recipe.digest.startswith("daf93b29bfc7cb03")
 
 
-def test_a_sampler_setting_that_the_family_does_not_honour_is_no_part_of_the_recipe(loaded):
-    assert set(loaded().lineages["fresh"].recipe.settings["sampler"]) == {"variance_factor", "top_p", "oversample"}
+def test_a_sampler_setting_that_the_family_does_not_honour_is_no_part_of_the_digest(loaded):
+    assert set(loaded().lineages["fresh"].recipe.honoured) == {"variance_factor", "top_p", "oversample"}

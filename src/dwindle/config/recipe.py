@@ -70,17 +70,22 @@ class Recipe:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The recipe as plain data, defaults included: what its digest is taken of and what plan.json stores."""
+        """The recipe as plain data, defaults included: what plan.json stores."""
         plain: dict[str, Any] = {key: getattr(self, key) for key in PARTS}
         plain |= {key: described(getattr(self, key)) for key in _SINGLE}
         plain |= {key: [described(item) for item in getattr(self, key)] for key in _SEVERAL}
-        honoured = self.family.knobs | {"oversample"}  # another family's settings are none of this recipe
-        return plain | {"sampler": {k: v for k, v in settings_of(self.sampler).items() if k in honoured}}
+        return plain | {"sampler": settings_of(self.sampler)}
 
     @cached_property
     def digest(self) -> str:
         """The recipe digest."""
-        return digest_of(self.settings)
+        return digest_of(self.settings | {"sampler": self.honoured})
+
+    @cached_property
+    def honoured(self) -> dict[str, Any]:
+        """The settings of the sampler that the family honours: a setting for other families changes no digest."""
+        known = self.family.knobs | {"oversample"}
+        return {key: value for key, value in settings_of(self.sampler).items() if key in known}
 
 
 def described(instance: object) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
     settings, first = recipe.settings, generation == 0
     fresh = fresh_rows(recipe.regime, generation, recipe.budget)
     reads: dict[str, dict[str, Any]] = {
-        "generate": {} if first else {"family": settings["family"], "sampler": settings["sampler"]},
+        "generate": {} if first else {"family": settings["family"], "sampler": recipe.honoured},
         "curate": {"budget": recipe.budget},
         "train": {"family": settings["family"], "restart": recipe.restart if not first else "cold"},
         "evaluate": {"family": settings["family"], "metrics": settings["metrics"], "source": settings["source"]},
