@@ -1,13 +1,13 @@
 """What text from a causal language model costs: dwindle's search and draws beside `generate` of transformers.
 
-Usage: python benchmarks/language_model.py [--full] [--prompts 32] [--batch 16] [--rounds 3] [--training]
+Usage: python benchmarks/language_model.py [--full] [--prompts 32] [--batch 16] [--rounds 3]
 
 A network of OPT's shape is trained on the help topics of Python, so that some texts are likelier than others, and goes
 on for 64 tokens after each prompt of 64: by a search with 5 beams, the recipe of Shumailov et al. 2024, and by draws.
 All ways take turns in one process with one thread, by the processor's time, or the clock where a GPU computes, and the
 median of the rounds counts. `same` is the share of texts that are those of `generate` in float32, token for token, and
 `log p` the mean log-probability of a text under the network in float32, nats. With --full the network has the shape of
-OPT-125m; with --training the table of benchmarks/language_training.py comes first.
+OPT-125m. The table of benchmarks/language_training.py comes first.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import language_training
 import numpy as np
 import torch
-from language_training import _clock, training_table
 from threadpoolctl import threadpool_limits
 
 from dwindle.contracts import Seed
@@ -148,9 +148,9 @@ def generation_table(task: Task, rounds: int) -> dict[str, dict[str, float]]:
             narrowed.enter_context(shapes.narrowed(net, task.begin))
         for _ in range(rounds + 1):  # the first one warms up
             for name, write in ways.items():
-                started = _clock(device())
+                started = language_training.clock(device())
                 texts[name] = write()
-                seconds[name].append(_clock(device()) - started)
+                seconds[name].append(language_training.clock(device()) - started)
         first = next(iter(texts.values()))
         return {
             name: {
@@ -205,14 +205,12 @@ def main() -> None:
     parser.add_argument("--own-batch", type=int, default=16, help="rows at once of dwindle")
     parser.add_argument("--steps", type=int, help="of training; by default 300, and 60 with --full")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--training", action="store_true", help="what training costs, too")
     options = parser.parse_args()
     with threadpool_limits(1):
         torch.set_num_threads(1)
-        if options.training:
-            sizes = {**(FULL if options.full else SMALL), "shape": "opt", "length": 64, "batch": 8, "steps": 20}
-            found = training_table(rounds=options.rounds, **sizes)
-            print(json.dumps(found, indent=1))
+        sizes = {**(FULL if options.full else SMALL), "shape": "opt", "length": 64, "batch": 8, "steps": 20}
+        language_training.show(language_training.training_table(rounds=options.rounds, **sizes))
+        print()
         steps = options.steps or (60 if options.full else 300)
         asked = task(
             full=options.full, prompts=options.prompts, steps=steps, batch=options.batch, own=options.own_batch

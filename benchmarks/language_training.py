@@ -192,10 +192,10 @@ def training_table(*, rounds: int = 3, **sizes: Any) -> Mapping[str, Mapping[str
             with torch.no_grad():
                 for key, part in one.net.named_parameters():
                     part.copy_(start[key])
-            begun = _clock(one.tokens.device)
+            begun = clock(one.tokens.device)
             losses[name] = train(one, precision)
             if turn:  # the first turn loads libraries
-                seconds[name].append(_clock(one.tokens.device) - begun)
+                seconds[name].append(clock(one.tokens.device) - begun)
     medians = {name: statistics.median(some) for name, some in seconds.items()}
     return {
         name: {"tokens_per_second": one.tokens.numel() / medians[name], "loss": statistics.fmean(losses[name])}
@@ -225,7 +225,8 @@ def figures(table: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, 
     }
 
 
-def _clock(place: torch.device) -> float:
+def clock(place: torch.device) -> float:
+    """Return the processor's time, or the clock once a GPU has done what it was given, seconds."""
     if place.type == "cpu":
         return time.process_time()
     torch.cuda.synchronize()
@@ -240,7 +241,11 @@ def main() -> None:
     for name, value in {**defaults, "rounds": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     torch.set_num_threads(1)
-    table = training_table(**vars(parser.parse_args()))
+    show(training_table(**vars(parser.parse_args())))
+
+
+def show(table: Mapping[str, Mapping[str, float]]) -> None:
+    """Print what `training_table` returned, and what is held against a target."""
     first = next(iter(table.values()))
     print(f"{'':28} {'tokens/s':>10} {'ratio':>6} {'loss':>9} {'difference':>11}")
     for name, found in table.items():
