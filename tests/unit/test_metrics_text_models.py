@@ -73,6 +73,7 @@ def test_perplexity_by_frequency_is_that_of_a_loop_over_tokens(found, share):
     tokens = found.held_out.values[0].reshape(-1)
     logs = found.model.token_log_prob(found.held_out)
     parts = {"rare": (0.0, share), "middle": (0.5 - share / 2, 0.5 + share / 2), "common": (1 - share, 1.0)}
+    parts |= {f"decile_{tenth}": ((tenth - 1) / 10, tenth / 10) for tenth in range(2, 10)}
     for chain in range(2):
         counts = np.bincount(found.anchor.values[chain].reshape(-1), minlength=SYMBOLS)
         own = logs[chain].reshape(-1)
@@ -87,6 +88,13 @@ def test_perplexity_by_frequency_is_that_of_a_loop_over_tokens(found, share):
 def test_rare_middle_and_common_thirds_are_the_whole_perplexity(found):
     third = PerplexityByFrequency(share=1 / 3).measure(found)
     logs = np.mean([np.log(third[f"perplexity_{part}"].values) for part in ("rare", "middle", "common")], axis=0)
+    np.testing.assert_allclose(np.exp(logs), Perplexity().measure(found)["perplexity"].values)
+
+
+def test_the_deciles_are_the_whole_perplexity_too(found):
+    measured = PerplexityByFrequency().measure(found)
+    names = ["rare", *(f"decile_{tenth}" for tenth in range(2, 10)), "common"]
+    logs = np.mean([np.log(measured[f"perplexity_{name}"].values) for name in names], axis=0)
     np.testing.assert_allclose(np.exp(logs), Perplexity().measure(found)["perplexity"].values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from dwindle.seeds import Seed
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["LINE_END", "UNKNOWN", "Corpus", "Reading", "Unit", "corpus", "split"]
+__all__ = ["LINE_END", "UNKNOWN", "Corpus", "OfCorpus", "Reading", "Unit", "corpus", "split"]
 
 Unit = Literal["words", "characters", "pieces"]
 """What a token is.
@@ -194,6 +195,35 @@ class Reading:
                 raise ValueError(f"the {name} text has {len(part)} pieces; a block takes {self.length}")
             blocks.append(_blocks(part, len(part) // self.length, self.length))
         return Corpus(self.unit, pieces.spellings(tokenizer), self.symbols, blocks[0], blocks[1], tokenizer)
+
+
+class OfCorpus(ABC):
+    """What sources of text have in common: their rows are the blocks of a corpus."""
+
+    @abstractmethod
+    def _corpus(self) -> Corpus:
+        """Return the corpus, read once a process."""
+
+    @property
+    def capacity(self) -> int:
+        """Return the blocks of the training text."""
+        return len(self._corpus().training)
+
+    def draw_held_out(self, *, seed: Seed) -> Rows:
+        """Return all held-out blocks, (1, n, L); no seed changes them."""
+        return self._corpus().held_out_rows()
+
+    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
+        """Return a part of each chain's permutation of the training blocks, (c, n, L).
+
+        Raises:
+            ValueError: if a stream does not hold so many rows.
+        """
+        return self._corpus().draw(count, first=first, chains=chains, seed=seed)
+
+    def text(self, values: Array) -> list[str]:
+        """Return blocks, (n, L), of this source or of a model of it as text."""
+        return self._corpus().text(values)
 
 
 def split(text: str, unit: Unit, *, line_ends: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""How surprised a model is by rare, middling and common tokens of real text."""
+"""How surprised a model is by the tokens of real text, from the rarest tenth of them to the commonest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from dwindle.contracts import Array, Evidence, FloatArray, IntArray, Kind, Measu
 __all__ = ["PerplexityByFrequency"]
 
 
+_TENTHS = tuple(range(2, 10))  # the first and the last one are the rare and the common tokens, unless told otherwise
+
+
 @dataclass(frozen=True)
 class PerplexityByFrequency:
     """Perplexity of the held-out tokens that are rare, middling and common in the anchor, and coverage of the tail.
 
     Held-out tokens are put in the order of their frequency in the chain's anchor, rarest first, tokens that the anchor
-    lacks before all others. The first share of them is rare, the last common, the middle one middling. Equally frequent
-    tokens are not told apart: where the end of a share falls among them, each counts in part. A model that loses its
-    tails grows more surprised by rare tokens first.
+    lacks before all others. The first share of them is rare, the last common, the middle one middling; the tenths
+    between the first and the last are measured too, so that all deciles are there at the default share. Equally
+    frequent tokens are not told apart: where the end of a share falls among them, each counts in part. A model that
+    loses its tails grows more surprised by rare tokens first.
 
     Args:
         share: share of the held-out tokens that is rare, and common.
@@ -38,6 +42,10 @@ class PerplexityByFrequency:
         "perplexity_middle": Measure("lower", "tokens", "perplexity of the middle share of the held-out tokens", "log"),
         "perplexity_common": Measure("lower", "tokens", "perplexity of the commonest share of held-out tokens", "log"),
         "tail_coverage": Measure("higher", "fraction", "rarest held-out tokens with log p above the threshold"),
+        **{
+            f"perplexity_decile_{tenth}": Measure("lower", "tokens", f"of tenth {tenth} of 10, by frequency", "log")
+            for tenth in _TENTHS
+        },
     }
 
     def measure(self, evidence: Evidence) -> Mapping[str, Measurement]:
@@ -59,16 +67,16 @@ class PerplexityByFrequency:
         return cls(share=0.2)
 
     def _of_chain(self, logs: FloatArray, frequency: IntArray) -> FloatArray:
-        """Return the three perplexities and the coverage of one chain, (4,)."""
+        """Return the perplexities of the three shares, the coverage, and the perplexities of the tenths, (12,)."""
         level = np.unique(frequency, return_inverse=True)[1]
         sizes = np.bincount(level)
         losses, covered = np.bincount(level, -logs), np.bincount(level, logs > self.threshold)
         middle = (1 - self.share) / 2
-        begins = (0.0, middle, 1 - self.share)
-        shares = [_overlap(sizes, begin, begin + self.share) for begin in begins]
+        parts = [_overlap(sizes, begin, begin + self.share) for begin in (0.0, middle, 1 - self.share)]
+        tenths = [_overlap(sizes, (tenth - 1) / 10, tenth / 10) for tenth in _TENTHS]
         with np.errstate(over="ignore"):
-            perplexities = [np.exp(_mean(losses, sizes, share)) for share in shares]
-        return np.array([*perplexities, _mean(covered, sizes, shares[0])])
+            perplexities = [float(np.exp(_mean(losses, sizes, part))) for part in (*parts, *tenths)]
+        return np.array([*perplexities[:3], _mean(covered, sizes, parts[0]), *perplexities[3:]])
 
 
 def _frequency(anchor: Array, tokens: Array) -> IntArray:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, ClassVar, Self
 
-from dwindle.contracts import Array, Kind, Rows, Seed, Within
-from dwindle.data.tokens import Corpus, Reading, Unit
+from dwindle.contracts import Kind, Within
+from dwindle.data.tokens import Corpus, OfCorpus, Reading, Unit
 
 __all__ = ["PydocTopics"]
 
 
 @dataclass(frozen=True)
-class PydocTopics:
+class PydocTopics(OfCorpus):
     """The help topics of Python's `pydoc`, some 65 000 words of technical English, in blocks of tokens.
 
     The topics stand in the order of their names and are cut into blocks from the start. The last blocks are held out,
@@ -49,37 +49,19 @@ class PydocTopics:
             ValueError: if all blocks would be held out, or the tokens cannot be made.
             NotReachable: if the tokenizer is on a hub that does not answer.
         """
-        _corpus(self)
-
-    @property
-    def capacity(self) -> int:
-        """Return the blocks that are not held out."""
-        return len(_corpus(self).training)
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out blocks, (1, n, L); no seed changes them."""
-        return _corpus(self).held_out_rows()
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a part of each chain's permutation of the other blocks, (c, n, L).
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return _corpus(self).draw(count, first=first, chains=chains, seed=seed)
-
-    def text(self, values: Array) -> list[str]:
-        """Return blocks, (n, L), of this source or of a model of it as text."""
-        return _corpus(self).text(values)
+        self._corpus()
 
     @classmethod
     def smallest(cls) -> Self:
         """Return short blocks of characters."""
         return cls(unit="characters", symbols=40, length=200, held_out=100)
 
+    def _corpus(self) -> Corpus:
+        return _read(self)
+
 
 @lru_cache(maxsize=8)
-def _corpus(source: PydocTopics) -> Corpus:
+def _read(source: PydocTopics) -> Corpus:
     from pydoc_data.topics import topics  # half a megabyte of text
 
     text = "\n".join(topics[name] for name in sorted(topics))

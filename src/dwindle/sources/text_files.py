@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from dwindle.contracts import Array, Kind, Rows, Seed, Within
-from dwindle.data.tokens import Corpus, Reading, Unit
+from dwindle.contracts import Kind, Within
+from dwindle.data.tokens import Corpus, OfCorpus, Reading, Unit
 
 __all__ = ["TextFiles"]
 
@@ -16,7 +16,7 @@ _State = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
-class TextFiles:
+class TextFiles(OfCorpus):
     """Text files, UTF-8, in blocks of tokens: one for the streams and one held out as a whole, or one file for both.
 
     A line of words, empty ones included, ends with the token `<eos>`, and what a file spells `<unk>`, as WikiText does,
@@ -71,27 +71,6 @@ class TextFiles:
         if not self.path and self.held_out != type(self).held_out:
             raise ValueError(f"test is held out as a whole, so held_out {self.held_out} would change nothing")
         self._corpus()
-
-    @property
-    def capacity(self) -> int:
-        """Return the blocks of the training text."""
-        return len(self._corpus().training)
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return all held-out blocks, (1, n, L); no seed changes them."""
-        return self._corpus().held_out_rows()
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a part of each chain's permutation of the training blocks, (c, n, L).
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return self._corpus().draw(count, first=first, chains=chains, seed=seed)
-
-    def text(self, values: Array) -> list[str]:
-        """Return blocks, (n, L), of this source or of a model of it as text."""
-        return self._corpus().text(values)
 
     @classmethod
     def smallest(cls) -> Self:

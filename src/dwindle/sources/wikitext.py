@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from dwindle.contracts import Array, Kind, Rows, Seed, Within
+from dwindle.contracts import Kind, Within
 from dwindle.data.hub import resolved
-from dwindle.data.tokens import Corpus, Reading, Unit
+from dwindle.data.tokens import Corpus, OfCorpus, Reading, Unit
 
 __all__ = ["Wikitext"]
 
@@ -21,7 +21,7 @@ _State = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
-class Wikitext:
+class Wikitext(OfCorpus):
     """WikiText, articles of Wikipedia, in blocks of tokens: one of its splits for the streams, another held out.
 
     In a folder a split is `wiki.train.tokens`, `wiki.train.raw`, `train.txt`, `train.parquet` or parts named
@@ -71,27 +71,6 @@ class Wikitext:
         if self.split == self.held_out_split:
             raise ValueError(f"split and held_out_split are both {self.split}; expected two of {', '.join(_PUBLISHED)}")
         self._corpus()
-
-    @property
-    def capacity(self) -> int:
-        """Return the blocks of the training split."""
-        return len(self._corpus().training)
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return all blocks of the held-out split, (1, n, L); no seed changes them."""
-        return self._corpus().held_out_rows()
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a part of each chain's permutation of the training blocks, (c, n, L).
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return self._corpus().draw(count, first=first, chains=chains, seed=seed)
-
-    def text(self, values: Array) -> list[str]:
-        """Return blocks, (n, L), of this source or of a model of it as text."""
-        return self._corpus().text(values)
 
     @classmethod
     def smallest(cls) -> Self:
