@@ -37,12 +37,13 @@ setup: .venv/installed
 	$(BIN)/pip check
 	touch $@
 
-# Compile the lock anew from pyproject.toml. torch loses its local label, so that any index's build of it will do.
+# Compile the lock anew from pyproject.toml. torch loses its local label, so that any index's build of it will do; the
+# extras of this package that `dev` names are no line of it.
 lock:
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host --allow-unsafe --output-file requirements.lock pyproject.toml
-	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock
+	sed -i -e 's/^\(torch==[0-9.]*\)+.*/\1/' -e '/^dwindle @/d' -e '/^#/d' -e '/^$$/d' requirements.lock
 
 clean:
 	rm -rf data models metrics plots reproduced mlflow.db mlartifacts .dwindle

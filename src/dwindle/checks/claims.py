@@ -76,7 +76,7 @@ def rows_kept(**named: Rows) -> Iterator[None]:
 
 
 def _arrays(rows: Rows) -> list[Array]:
-    parts = [rows.values, rows.weights]
+    parts = [rows.values, rows.weights, rows.labels]
     if rows.provenance is not None:
         parts += [rows.provenance.origin, rows.provenance.row, rows.provenance.source]
     return [part for part in parts if part is not None]

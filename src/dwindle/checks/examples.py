@@ -11,10 +11,12 @@ import numpy as np
 from dwindle.contracts import (
     REAL,
     Array,
+    Column,
     Evidence,
     Facts,
     FloatArray,
     Informed,
+    IntArray,
     Kind,
     Origin,
     Provenance,
@@ -29,7 +31,9 @@ __all__ = [
     "COUNT",
     "SEED",
     "SYMBOLS",
+    "away",
     "evidence",
+    "labelled",
     "ready",
     "rows_of",
     "source_of",
@@ -52,7 +56,8 @@ def rows_of(
     """Return rows for a family or a metric.
 
     Correlated normals (c, n, 2) for vectors, symbols of unequal frequency (c, n), two inputs and a label 0 or 1 that
-    depends on them (c, n, 3) for pairs, tokens of unequal frequency (c, n, 6) for sequences.
+    depends on them (c, n, 3) for pairs, tokens of unequal frequency (c, n, 6) for sequences, two numbers, a colour of
+    three, a group of two and a target of two that depends on the numbers (c, n, 5) for tables.
 
     Args:
         kind: what a row is.
@@ -70,12 +75,25 @@ def rows_of(
     if kind == "pairs":
         chance = 1.0 / (1.0 + np.exp(-vectors.sum(axis=2)))
         return Rows(np.dstack([vectors, generator.random((chains, count)) < chance]))
+    if kind == "tables":
+        chance = 1.0 / (1.0 + np.exp(-2.0 * vectors.sum(axis=2)))
+        colour = np.clip(np.floor(1.5 + vectors[..., 0]), 0, 2)
+        group = generator.random((chains, count)) < 0.3
+        return Rows(np.dstack([vectors @ _MIXING.T, colour, group, generator.random((chains, count)) < chance]))
     return Rows(vectors @ _MIXING.T + 1.0)
 
 
 def whole_numbers(kind: Kind) -> bool:
     """Say whether rows of this kind hold whole numbers: symbols or tokens."""
     return kind in ("symbols", "sequences")
+
+
+def away(kind: Kind, values: Array) -> Array:
+    """Return rows that are far from these, of a kind that is not symbols: every level of a table is its first one."""
+    far = 10.0 * values + 50.0
+    if kind == "tables":
+        far[..., 2:] = 0.0
+    return far
 
 
 def source_of(kind: Kind) -> Source:
@@ -85,6 +103,7 @@ def source_of(kind: Kind) -> Source:
         "symbols": _Symbols,
         "pairs": _Pairs,
         "sequences": _Sequences,
+        "tables": _Tables,
     }
     return sources[kind]()
 
@@ -93,8 +112,14 @@ def ready(component: T) -> T:
     """Return a family or curator that knows a source of example rows, if it must know one."""
     if not isinstance(component, Informed):
         return component
-    kinds = getattr(component, "kinds", None) or {getattr(component, "kind", "vectors")}
-    return cast(T, component.given(source_of(sorted(kinds)[-1])))
+    own = getattr(component, "kind", None)
+    kinds = {own} if own else getattr(component, "kinds", {"vectors"})
+    return cast(T, component.given(source_of("vectors" if "vectors" in kinds else sorted(kinds)[-1])))
+
+
+def labelled(family: T) -> T:
+    """Return a family that knows a source of vectors of three classes, if it must know one."""
+    return cast(T, family.given(_Classes())) if isinstance(family, Informed) else family
 
 
 def with_provenance(rows: Rows, origin: Origin = REAL) -> Rows:
@@ -237,3 +262,33 @@ class _Sequences(_Vectors):
     def known_facts(self) -> Facts:
         """Return two facts of one token each, a common and a rare one."""
         return Facts(np.array([[1], [2]]), np.array([0, 0]), _SHARES[1:3], np.array([False, True]))
+
+
+@dataclass(frozen=True)
+class _Classes(_Vectors):
+    """An endless source of example vectors of three classes."""
+
+    def label_names(self) -> tuple[str, ...]:
+        """Return the classes."""
+        return ("low", "middle", "high")
+
+
+@dataclass(frozen=True)
+class _Tables(_Vectors):
+    """An endless source of example tables."""
+
+    kind: ClassVar[Kind] = "tables"
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return two numbers, a colour, a group and a target."""
+        numbers = (Column("height"), Column("weight"))
+        group, target = Column("group", ("most", "few"), "group"), Column("outcome", ("no", "yes"), "target")
+        return (*numbers, Column("colour", ("red", "green", "blue")), group, target)
+
+    def group_names(self) -> tuple[str, ...]:
+        """Return the levels of the group."""
+        return ("most", "few")
+
+    def groups(self, rows: Rows) -> IntArray:
+        """Return the group of each row, (c, n)."""
+        return np.where(np.isin(rows.values[..., 3], (0.0, 1.0)), rows.values[..., 3], -1).astype(np.int64)

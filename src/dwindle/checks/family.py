@@ -9,11 +9,12 @@ from typing import get_args
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, rows_kept, same
-from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, ready, rows_of, whole_numbers
+from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, away, labelled, ready, rows_of, whole_numbers
 from dwindle.checks.model import knowledge, model_checks, sampled, training_rows
 from dwindle.checks.settings import settings_checks, smallest_checks
-from dwindle.contracts import Array, Family, Informed, Kind, Rows
+from dwindle.contracts import Array, Cohort, Family, Kind, Rows
 from dwindle.samplers import Sampler
+from dwindle.seeds import SharedSeed
 
 __all__ = ["check_family", "family_checks"]
 
@@ -35,6 +36,8 @@ def family_checks() -> tuple[Check[Family], ...]:
         check_chains_do_not_see_each_other,
         check_chains_keep_their_places,
         check_constant_rows_are_fitted_or_refused,
+        check_labels_travel_with_rows,
+        check_a_cohort_is_its_lineages,
         *model_checks(),
     )
 
@@ -57,6 +60,8 @@ def check_it_declares_kind_chains_and_knobs(family: Family) -> None:
     expect(isinstance(family.knobs, frozenset), "knobs to be a frozenset", repr(family.knobs))
     known = {field.name for field in fields(Sampler)}
     expect(family.knobs <= known, f"knobs among {', '.join(sorted(known))}", sorted(family.knobs - known))
+    kinds = getattr(family, "kinds", {family.kind})
+    expect(family.kind in kinds and kinds <= set(get_args(Kind)), f"kinds with {family.kind} among them", kinds)
 
 
 @claim
@@ -105,8 +110,8 @@ def check_rows_of_weight_zero_do_not_exist(family: Family) -> None:
 
 @claim
 def check_weights_change_the_fit(family: Family) -> None:
-    """A row of weight 10 counts for more than a row of weight 0.1; a family that knows the source may ignore both."""
-    if isinstance(family, Informed):
+    """A row of weight 10 counts for more than a row of weight 0.1, unless the family learns nothing from rows."""
+    if not getattr(family, "learns", True):
         return
     rows = training_rows(family)
     weights = np.where(np.arange(rows.count) < rows.count // 2, 10.0, 0.1)
@@ -125,7 +130,7 @@ def check_chains_do_not_see_each_other(family: Family) -> None:
         return
     rows = training_rows(family)
     other = rows.values.copy()
-    other[1:] = other[1:].max() - other[1:] if whole_numbers(family.kind) else 3.0 * other[1:] + 10.0
+    other[1:] = other[1:].max() - other[1:] if whole_numbers(family.kind) else away(family.kind, other[1:])
     if family.kind == "pairs":  # a label must stay one
         other[..., -1] = rows.values[..., -1]
     changed = [name for name, first, second in _compared(family, rows.values, other) if not _near(first[0], second[0])]
@@ -147,13 +152,46 @@ def check_chains_keep_their_places(family: Family) -> None:
 def check_constant_rows_are_fitted_or_refused(family: Family) -> None:
     """A lineage may collapse to one point: the model then samples finite rows, or a ValueError says why not."""
     rows = training_rows(family)
-    constant = Rows(np.ones_like(rows.values) if whole_numbers(family.kind) else np.full_like(rows.values, 0.5))
+    whole = whole_numbers(family.kind) or family.kind == "tables"
+    constant = Rows(np.ones_like(rows.values) if whole else np.full_like(rows.values, 0.5))
     try:
         values = sampled(family.fit(constant, seed=SEED.at("fit")))
     except ValueError as error:
         expect(str(error), "a ValueError that says what is wrong", "an empty message")
         return
     expect(np.isfinite(values).all(), "finite samples, or a ValueError", "nan or inf")
+
+
+@claim
+def check_labels_travel_with_rows(family: Family) -> None:
+    """Labelled rows are fitted; where their model gives labels too, each is that of a class of the source."""
+    if family.kind != "vectors":
+        return
+    rows = training_rows(family)
+    classes = (np.arange(rows.count) % 3) + np.zeros((rows.chains, 1), dtype=np.int64)
+    values = rows.values + 6.0 * classes[..., None]
+    model = labelled(family).fit(Rows(values, labels=classes), seed=SEED.at("fit"))
+    given = model.sample(100, sampler=Sampler(), seed=SEED.at("sample")).labels
+    if given is not None:
+        expect(given.shape == (rows.chains, 100), "a label for each row", given.shape)
+        expect(given.dtype == np.int64 and bool(np.isin(given, range(-1, 3)).all()), "labels 0..2", np.unique(given))
+
+
+@claim
+def check_a_cohort_is_its_lineages(family: Family) -> None:
+    """Lineages of unlike length that are fitted and sampled as one get, bit for bit, what each gets alone."""
+    if not isinstance(family, Cohort):
+        return
+    rows = training_rows(family)
+    parts = [Rows(rows.values[:1]), Rows(rows.values[1:, :-7])]
+    seeds, sizes = [SEED.at("one"), SEED.at("other")], [part.chains for part in parts]
+    alone = [family.fit(part, seed=seed.at("fit")) for part, seed in zip(parts, seeds, strict=True)]
+    shared = SharedSeed.of(list(zip(seeds, sizes, strict=True)))
+    fitted = family.fit(Rows.stack(parts), seed=shared.at("fit"))
+    wide = family.together(family.apart(fitted, sizes)).sample(50, sampler=Sampler(), seed=shared.at("sample")).values
+    for model, seed, found in zip(alone, seeds, (wide[:1], wide[1:]), strict=True):
+        own = model.sample(50, sampler=Sampler(), seed=seed.at("sample")).values
+        expect(same(own, found), "the same samples alone and in a cohort", np.abs(own - found).max())
 
 
 def _weighted(rows: Rows, weights: Array) -> Rows:

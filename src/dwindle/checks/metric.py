@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, rows_kept, same
-from dwindle.checks.examples import CHAINS, evidence, whole_numbers
+from dwindle.checks.examples import CHAINS, away, evidence, whole_numbers
 from dwindle.checks.settings import settings_checks, smallest_checks
 from dwindle.contracts import Array, Evidence, Kind, Measure, Measurement, Metric
 
@@ -125,13 +125,15 @@ def check_better_is_the_right_way_round(metric: Metric) -> None:
     """Copies of the held-out rows are no worse than rows that are far from them."""
     for kind in sorted(metric.kinds):
         real = _copied(kind)
-        away = real.samples.values * 0 if whole_numbers(kind) else 10.0 * real.samples.values + 50.0
-        good, bad = _measured(metric, real), _measured(metric, evidence(kind, samples=away))
+        far = real.samples.values * 0 if whole_numbers(kind) else away(kind, real.samples.values)
+        good, bad = _measured(metric, real), _measured(metric, evidence(kind, samples=far))
         for name, measure in metric.measures.items():
-            near, far = good[name].values, bad[name].values
-            wrong = (near > far) if measure.better == "lower" else (near < far)
+            near, distant = good[name].values, bad[name].values
+            wrong = (near > distant) if measure.better == "lower" else (near < distant)
             judged = measure.better != "as_anchor" and bool(wrong.any())
-            expect(not judged, f"{name} ({measure.better} is better) no worse on real rows", f"{near} against {far}")
+            expect(
+                not judged, f"{name} ({measure.better} is better) no worse on real rows", f"{near} against {distant}"
+            )
 
 
 @claim

@@ -10,7 +10,23 @@ from dwindle.checks.claims import Check, claim, expect, global_random_state_kept
 from dwindle.checks.examples import CHAINS, SEED
 from dwindle.checks.settings import settings_checks, smallest_checks
 from dwindle.checks.truth import MANY, expect_law, expect_moments, expect_probabilities
-from dwindle.contracts import REAL, Array, IntArray, Kind, KnownLaw, Moments, Probabilities, Provenance, Rows, Source
+from dwindle.contracts import (
+    REAL,
+    Array,
+    Documented,
+    Grouped,
+    IntArray,
+    Kind,
+    KnownLaw,
+    Labelled,
+    Moments,
+    Pictured,
+    Probabilities,
+    Provenance,
+    Rows,
+    Source,
+    Tabular,
+)
 
 __all__ = ["check_source", "source_checks"]
 
@@ -32,6 +48,8 @@ def source_checks() -> tuple[Check[Source], ...]:
         check_held_out_rows_are_never_in_a_stream,
         check_capacity_is_honoured,
         check_the_truth_is_that_of_the_rows,
+        check_what_it_says_of_its_rows_is_so,
+        check_taken_rows_are_documented,
         check_global_random_state_is_untouched,
     )
 
@@ -186,6 +204,54 @@ def check_the_truth_is_that_of_the_rows(source: Source) -> None:
         expect_probabilities(values, source)
     if isinstance(source, KnownLaw):
         expect_law(values, source)
+
+
+@claim
+def check_what_it_says_of_its_rows_is_so(source: Source) -> None:
+    """Columns, classes, groups and pictures fit the rows, held-out ones too."""
+    for rows in (_drawn(source), source.draw_held_out(seed=SEED.at("real"))):
+        if source.kind == "tables":
+            expect(isinstance(source, Tabular), "columns() of a source of tables", type(source).__name__)
+        if isinstance(source, Tabular):
+            _expect_columns(rows, source)
+        names = source.label_names() if isinstance(source, Labelled) else ()
+        expect((rows.labels is None) == (not names), f"labels of the classes {names}, or neither", rows.labels)
+        if rows.labels is not None:
+            found = np.unique(rows.labels)
+            expect(found[0] >= 0 and found[-1] < len(names), f"classes 0..{len(names) - 1}", found)
+        if isinstance(source, Grouped):
+            groups = source.groups(rows)
+            expect(groups.shape == rows.values.shape[:2], "a group for each row", groups.shape)
+            expect(groups.min() >= -1 and groups.max() < len(source.group_names()), "known groups", np.unique(groups))
+        if isinstance(source, Pictured):
+            images = source.images(rows.values[0], seed=SEED.at("real"))
+            shape = source.pixels()
+            expect(images.ndim in (3, 4) and len(images) == rows.count, "a picture for each row", images.shape)
+            wide = shape is None or (rows.values.shape[2] == int(np.prod(shape)) and images.shape[1:3] == shape[:2])
+            expect(wide, f"pictures of {shape}", images.shape)
+
+
+def _expect_columns(rows: Rows, source: Tabular) -> None:
+    columns = source.columns()
+    expect(len(columns) == rows.values.shape[2], f"{len(columns)} columns", rows.values.shape)
+    expect(len({column.name for column in columns}) == len(columns), "columns of different names", columns)
+    for role in ("target", "group"):
+        expect(sum(column.role == role for column in columns) <= 1, f"one {role} at most", columns)
+    for place, column in enumerate(columns):
+        if column.categorical:
+            levels = np.unique(rows.values[..., place])
+            expect(np.isin(levels, range(len(column.levels))).all(), f"levels of {column.name}", levels)
+
+
+@claim
+def check_taken_rows_are_documented(source: Source) -> None:
+    """Rows that are taken from a package or a file say from which, in which version, under which licence."""
+    expect(source.capacity is None or isinstance(source, Documented), "card() of a source with an end", "none")
+    if isinstance(source, Documented):
+        card = source.card()
+        expect({"package", "version", "licence", "sha256"} <= set(card), "package, version, licence, sha256", card)
+        expect(all(isinstance(value, str) for value in card.values()), "texts", card)
+        expect(len(card["sha256"]) == 64, "64 hexadecimal digits", card["sha256"])
 
 
 @claim

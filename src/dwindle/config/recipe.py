@@ -223,8 +223,9 @@ def _kinds_agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
     """Note components that cannot take the rows of the source."""
     given = f"source {name_of(recipe.source)} gives {recipe.source.kind}"
     family = recipe.family
-    if family.kind != recipe.source.kind and not isinstance(family, Informed):
-        problems.add((*path, "family"), name_of(family), f"takes {family.kind}, but {given}")
+    kinds = getattr(family, "kinds", {family.kind})
+    if recipe.source.kind not in kinds:
+        problems.add((*path, "family"), name_of(family), f"takes {', '.join(sorted(kinds))}, but {given}")
     judges: list[tuple[str, Metric | Curator, str]] = [("metrics", metric, "measures") for metric in recipe.metrics]
     judges += [("curators", curator, "judges") for curator in recipe.curators]
     for key, judge, verb in judges:

@@ -6,9 +6,12 @@ defaults of params.yaml, their values part of the recipe digest. The file it liv
 
 from __future__ import annotations
 
+from dwindle.contracts.described import Documented, Grouped, Labelled, Pictured, Tabular
 from dwindle.contracts.metrics import Evidence, Measure, Measurement, Metric
 from dwindle.contracts.models import (
     Coefficients,
+    Cohort,
+    Encoding,
     Exacting,
     Facts,
     Factual,
@@ -29,6 +32,7 @@ from dwindle.contracts.ranges import Within
 from dwindle.contracts.regimes import Regime, Take, TrainingPlan
 from dwindle.contracts.rows import Curated, Curator, Source
 from dwindle.contracts.theory import Conditions, Curve
+from dwindle.data.columns import Column
 from dwindle.data.rows import FRESH, REAL, Array, FloatArray, IntArray, Origin, Provenance, Rows
 from dwindle.seeds import Seed
 
@@ -37,20 +41,26 @@ __all__ = [
     "REAL",
     "Array",
     "Coefficients",
+    "Cohort",
+    "Column",
     "Conditions",
     "Curated",
     "Curator",
     "Curve",
+    "Documented",
+    "Encoding",
     "Evidence",
     "Exacting",
     "Facts",
     "Factual",
     "Family",
     "FloatArray",
+    "Grouped",
     "Informed",
     "IntArray",
     "Kind",
     "KnownLaw",
+    "Labelled",
     "Measure",
     "Measurement",
     "Metric",
@@ -59,6 +69,7 @@ __all__ = [
     "Moments",
     "NextTokens",
     "Origin",
+    "Pictured",
     "Probabilities",
     "Provenance",
     "Regime",
@@ -66,6 +77,7 @@ __all__ = [
     "Scorable",
     "Seed",
     "Source",
+    "Tabular",
     "Take",
     "TokenScorable",
     "TrainingPlan",

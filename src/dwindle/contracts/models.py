@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Coefficients",
+    "Cohort",
+    "Encoding",
     "Exacting",
     "Facts",
     "Factual",
@@ -31,12 +34,13 @@ __all__ = [
     "Verifiable",
 ]
 
-Kind = Literal["vectors", "symbols", "pairs", "sequences"]
+Kind = Literal["vectors", "symbols", "pairs", "sequences", "tables"]
 """What a row is.
 
 `vectors`: d numbers, rows (c, n, d). `symbols`: one symbol of an alphabet 0 .. K-1, rows (c, n). `pairs`: d inputs and,
 in the last column, the response to them, rows (c, n, d + 1). `sequences`: a block of L tokens of an alphabet, rows
-(c, n, L) of integers.
+(c, n, L) of integers. `tables`: d columns, rows (c, n, d), numbers or the place of a level among those of its column; the
+source says what the columns are (`Tabular`).
 """
 
 
@@ -185,6 +189,33 @@ class Factual(Protocol):
 
 
 @runtime_checkable
+class Encoding(Protocol):
+    """A model that maps rows of vectors to latent ones."""
+
+    def encode(self, rows: Rows) -> FloatArray:
+        """Return the mean latent of each row, (c, n, k); rows of one chain are encoded by every chain's model."""
+        ...
+
+
+@runtime_checkable
+class Cohort(Protocol):
+    """A family whose chains may belong to several lineages, which are then fitted and sampled as one model.
+
+    It draws at addresses below `seed.at(..., "chain", c)` only, and whatever it reckons of a chain's rows before and
+    after training it reckons from that chain's own rows, so that a lineage gets the same model whoever shares the
+    batch: to the last bit on the processor, to float rounding on a GPU.
+    """
+
+    def together(self, models: Sequence[Any]) -> Any:
+        """Return models that this family has fitted as one, the chains of the first one first."""
+        ...
+
+    def apart(self, model: Any, chains: Sequence[int]) -> list[Any]:
+        """Return a model as several, of so many chains each."""
+        ...
+
+
+@runtime_checkable
 class Informed(Protocol):
     """A family or curator that must know the source: the perfect generator, a verifier with the truth in hand."""
 
@@ -211,7 +242,7 @@ class Family(Protocol):
     """A kind of generative model: a frozen dataclass of hyper-parameters whose `fit` returns a fitted model."""
 
     kind: ClassVar[Kind]
-    """What its rows are."""
+    """What its rows are. A family of several kinds also has `kinds: ClassVar[frozenset[Kind]]`, all of them."""
     chains_at_once: ClassVar[bool]
     """True: `fit` takes all chains in one call. False: it is called chain by chain, with c = 1."""
     knobs: ClassVar[frozenset[str]]

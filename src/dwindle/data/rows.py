@@ -58,11 +58,13 @@ class Rows:
         values: (c, n, d) numbers, or (c, n) symbols.
         weights: (c, n) weight of each row in training, 0 where a shorter chain has no row; None means all equal.
         provenance: where the rows came from; None where nobody may ask (families never see it).
+        labels: (c, n) the class of each row, 0 .. k-1, or -1 where it has none; None where no row has one.
     """
 
     values: Array
     weights: FloatArray | None = None
     provenance: Provenance | None = None
+    labels: IntArray | None = None
 
     @property
     def chains(self) -> int:
@@ -86,7 +88,8 @@ class Rows:
         present = slice(None) if self.weights is None else self.weights[index] > 0
         values = self.values[index : index + 1, present]
         weights = None if self.weights is None else self.weights[index : index + 1, present]
-        return Rows(values, weights)
+        labels = None if self.labels is None else self.labels[index : index + 1, present]
+        return Rows(values, weights, labels=labels)
 
     def take(self, index: IntArray) -> Rows:
         """Return the rows at `index`, of shape (c, k), in that order."""
@@ -95,6 +98,7 @@ class Rows:
             np.take_along_axis(self.values, wide, axis=1),
             None if self.weights is None else np.take_along_axis(self.weights, index, axis=1),
             None if self.provenance is None else self.provenance.take(index),
+            None if self.labels is None else np.take_along_axis(self.labels, index, axis=1),
         )
 
     def anonymous(self) -> Rows:
@@ -115,12 +119,47 @@ class Rows:
         weighted = any(part.weights is not None for part in parts)
         weights = np.concatenate([part.filled_weights() for part in parts], axis=1) if weighted else None
         values = np.concatenate([part.values for part in parts], axis=1)
+        labelled = any(part.labels is not None for part in parts)
+        labels = np.concatenate([part.filled_labels() for part in parts], axis=1) if labelled else None
         known = [part.provenance for part in parts if part.provenance is not None]
         if len(known) < len(parts):
-            return Rows(values, weights)
+            return Rows(values, weights, labels=labels)
         fields = ((p.origin for p in known), (p.row for p in known), (p.source for p in known))
-        return Rows(values, weights, Provenance(*(np.concatenate(list(field), axis=1) for field in fields)))
+        provenance = Provenance(*(np.concatenate(list(field), axis=1) for field in fields))
+        return Rows(values, weights, provenance, labels)
+
+    @staticmethod
+    def stack(parts: Sequence[Rows]) -> Rows:
+        """Return the chains of all parts one after another, anonymous; the shorter ones padded with weight 0.
+
+        Raises:
+            ValueError: if there is no part, or the rows differ in shape, or only some of the parts are labelled.
+        """
+        if not parts or len({part.values.shape[2:] for part in parts}) > 1:
+            raise ValueError("rows to be stacked must have one shape")
+        if len({part.labels is None for part in parts}) > 1:
+            raise ValueError("either all rows to be stacked are labelled, or none")
+        longest = max(part.count for part in parts)
+        values = np.concatenate([_padded(part.values, longest, 0) for part in parts])
+        plain = all(part.weights is None and part.count == longest for part in parts)
+        weights = None if plain else np.concatenate([_padded(part.filled_weights(), longest, 0) for part in parts])
+        if parts[0].labels is None:
+            return Rows(values, weights)
+        return Rows(values, weights, labels=np.concatenate([_padded(p.filled_labels(), longest, -1) for p in parts]))
 
     def filled_weights(self) -> FloatArray:
         """Return the weights, ones where none were given, (c, n)."""
         return np.ones((self.chains, self.count)) if self.weights is None else self.weights
+
+    def filled_labels(self) -> IntArray:
+        """Return the labels, -1 where none were given, (c, n)."""
+        return np.full((self.chains, self.count), -1, dtype=np.int64) if self.labels is None else self.labels
+
+
+def _padded(values: Array, longest: int, filling: int) -> Array:
+    """Return (c, n, ...) values as (c, longest, ...)."""
+    if values.shape[1] == longest:
+        return values
+    padded = np.full((len(values), longest, *values.shape[2:]), filling, dtype=values.dtype)
+    padded[:, : values.shape[1]] = values
+    return padded

@@ -1,9 +1,9 @@
 """Shards: the files that rows live in.
 
 A shard is two files of one name: `<name>.npy` holds the values, one row after another, chain by chain; `<name>.parquet`
-holds one line a row: chain, origin, row, source, and weight where rows are weighted, and in its metadata the number of
-chains, because a chain may have lost all its rows. Any tool reads both, neither can run code, and the same rows always
-give the same bytes.
+holds one line a row: chain, origin, row, source, weight where rows are weighted and label where they are labelled, and
+in its metadata the number of chains, because a chain may have lost all its rows. Any tool reads both, neither can run
+code, and the same rows always give the same bytes.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def write_shard(folder: Path, name: str, rows: Rows) -> None:
     chain: IntArray = np.broadcast_to(np.arange(rows.chains)[:, None], (rows.chains, rows.count))
     known = rows.provenance
     table: dict[str, Array] = {"chain": chain, "origin": known.origin, "row": known.row, "source": known.source}
+    if rows.labels is not None:
+        table["label"] = rows.labels
     if rows.weights is None:
         columns = {key: column.reshape(-1) for key, column in table.items()}
         _write_values(folder / f"{name}.npy", rows.values.reshape(-1, *rows.values.shape[2:]))
@@ -58,7 +60,14 @@ def _write_values(path: Path, values: Array) -> None:
         np.save(file, np.ascontiguousarray(values), allow_pickle=False)
 
 
-_TYPES = {"chain": np.int32, "origin": np.int32, "row": np.int64, "source": np.int64, "weight": np.float64}
+_TYPES = {
+    "chain": np.int32,
+    "origin": np.int32,
+    "row": np.int64,
+    "source": np.int64,
+    "weight": np.float64,
+    "label": np.int32,
+}
 
 
 def _write_table(path: Path, columns: dict[str, Array], chains: int) -> None:
@@ -109,6 +118,7 @@ def _remember(state: _State, rows: Rows) -> Rows:
         known.row,
         known.source,
         *([] if rows.weights is None else [rows.weights]),
+        *([] if rows.labels is None else [rows.labels]),
     ):
         array.setflags(write=False)
     _shards[state] = rows
@@ -160,7 +170,8 @@ def _by_chain(values: Array, columns: dict[str, Array], chains: int) -> Rows:
         shape = (chains, longest)
         known = Provenance(*(columns[key].astype(np.int64, copy=False).reshape(shape) for key in names))
         weights = columns["weight"].reshape(shape) if "weight" in columns else None
-        return Rows(values.reshape(chains, longest, *values.shape[1:]), weights, known)
+        labels = columns["label"].astype(np.int64).reshape(shape) if "label" in columns else None
+        return Rows(values.reshape(chains, longest, *values.shape[1:]), weights, known, labels)
     return _padded(values, columns, counts)
 
 
@@ -170,12 +181,12 @@ def _padded(values: Array, columns: dict[str, Array], counts: Array) -> Rows:
     padded[place] = values
     weights = np.zeros(place.shape)
     weights[place] = columns.get("weight", 1.0)
-    fields = []
-    for key in ("origin", "row", "source"):
-        column = np.full(place.shape, -1, dtype=np.int64)
-        column[place] = columns[key]
-        fields.append(column)
-    return Rows(padded, weights, Provenance(*fields))
+    fields = {}
+    for key in {"origin", "row", "source", "label"} & set(columns):
+        fields[key] = np.full(place.shape, -1, dtype=np.int64)
+        fields[key][place] = columns[key]
+    labels = fields.pop("label", None)
+    return Rows(padded, weights, Provenance(**fields), labels)
 
 
 def link_shard(source: Path, name: str, target: Path) -> None:

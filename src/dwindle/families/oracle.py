@@ -28,6 +28,8 @@ class Oracle:
     kind: ClassVar[Kind] = "vectors"
     chains_at_once: ClassVar[bool] = True
     knobs: ClassVar[frozenset[str]] = frozenset()
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences", "tables"})
+    learns: ClassVar[bool] = False
 
     source: Source | None = field(default=None, init=False, repr=False, compare=False)
 

@@ -6,7 +6,7 @@ A chain's row is touched by nothing but that chain's loss, so that one step of a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,20 @@ from torch import Tensor
 
 from dwindle.contracts import Seed
 
-__all__ = ["Block", "affine", "bias", "cut", "initial", "joined", "load", "moved", "save", "weight"]
+__all__ = [
+    "Block",
+    "affine",
+    "apart",
+    "bias",
+    "cut",
+    "initial",
+    "joined",
+    "load",
+    "moved",
+    "save",
+    "together",
+    "weight",
+]
 
 _FILE = "weights.safetensors"
 
@@ -70,6 +83,17 @@ def joined(parts: Mapping[str, Tensor], blocks: Mapping[str, Block]) -> Tensor:
         if name not in parts or parts[name].shape[1:] != (block.rows, block.columns):
             raise ValueError(f"the parent's network has other layers: {name} is not {block.rows} x {block.columns}")
     return torch.cat([parts[name].flatten(1) for name in blocks], dim=1)
+
+
+def together(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the matrices of several models as those of one, the chains of the first model first."""
+    return {name: torch.cat([member[name] for member in members]) for name in members[0]}
+
+
+def apart(parts: Mapping[str, Tensor], chains: Sequence[int]) -> list[dict[str, Tensor]]:
+    """Return the matrices of a model as those of several, of so many chains each."""
+    split = {name: torch.split(part, list(chains)) for name, part in parts.items()}
+    return [{name: split[name][place].clone() for name in split} for place in range(len(chains))]
 
 
 def moved(parts: Mapping[str, Tensor], place: torch.device) -> dict[str, Tensor]:

@@ -33,6 +33,7 @@ HEADLINES: Mapping[str, tuple[str, ...]] = {
         "self_bleu",
         "repeated_tokens",
     ),
+    "tables": ("column_distance", "correlation_distance", "downstream_accuracy", "smallest_share", "record_distance"),
 }
 """The measures that a report shows unless it is asked for others, by the kind of rows."""
 

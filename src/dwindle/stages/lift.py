@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ class LiftedModel:
             )
             for chain, model in enumerate(self.models)
         ]
-        return Rows(np.concatenate([part.values for part in parts]))
+        return replace(Rows.stack(parts), weights=None)
 
     def save(self, folder: Path) -> None:
         """Write each chain's model into files of its own."""

@@ -1,0 +1,68 @@
+"""What a source may say of its rows: pictures, columns of a table, classes, groups, and where they were taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from dwindle.data.columns import Column
+from dwindle.data.rows import Array, FloatArray, IntArray, Rows
+from dwindle.seeds import Seed
+
+__all__ = ["Documented", "Grouped", "Labelled", "Pictured", "Tabular"]
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """A source of tables."""
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns, in the order of a row's values; at most one target and one group."""
+        ...
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A source of vectors that are pictures, or coordinates of pictures."""
+
+    def pixels(self) -> tuple[int, int, int] | None:
+        """Return height, width and colours (1 or 3) where a row's values are the pixels, row by row; else None."""
+        ...
+
+    def images(self, values: Array, *, seed: Seed) -> FloatArray:
+        """Return (n, d) rows as pictures, (n, h, w) or (n, h, w, 3); `seed` is any seed of the sweep."""
+        ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A source whose rows may carry a class."""
+
+    def label_names(self) -> tuple[str, ...]:
+        """Return the name of each class, in the order of `Rows.labels`; empty where the rows carry none."""
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A source whose rows belong to subgroups, by what a row says itself: real ones and sampled ones alike."""
+
+    def group_names(self) -> tuple[str, ...]:
+        """Return the name of each subgroup."""
+        ...
+
+    def groups(self, rows: Rows) -> IntArray:
+        """Return the subgroup of each row, (c, n), -1 where it has none."""
+        ...
+
+
+@runtime_checkable
+class Documented(Protocol):
+    """A source that takes its rows from a package or a file; every source with an end is one."""
+
+    def card(self) -> Mapping[str, str]:
+        """Return `package`, `version`, `licence` and `sha256` of what the rows are taken from, empty if not known.
+
+        It goes into the manifest of the real rows, so it holds no path and no clock.
+        """
+        ...
