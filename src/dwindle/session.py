@@ -25,6 +25,7 @@ from dwindle.recording import Recorder
 from dwindle.report.profiles import details, passages, profile_tags
 from dwindle.report.progress import Progress
 from dwindle.report.summary import Summary
+from dwindle.stages.cohorts import divided
 from dwindle.stages.equipment import equipped, prepared
 from dwindle.stages.results import collapsed, is_done
 from dwindle.stages.runner import run_stage
@@ -96,8 +97,8 @@ class Session:
 
     async def __aenter__(self) -> Self:
         """See that this machine has what it takes, reach MLflow, write the plan, start progress and workers."""
+        recipes = {name: self.sweep.lineages[name].recipe for name in self.names} if self.here else {}
         if self.here:
-            recipes = {name: self.sweep.lineages[name].recipe for name in self.names}
             prepared(self.root, self.plan, recipes, self.sweep.engine)
         await self._at_desk(self._recorder.begin)
         write_plan(self.plan, self.root)
@@ -107,7 +108,8 @@ class Session:
         given: Sequence[Mapping[str, str]] = ()
         if self.here:
             given = self._held.enter_context(equipped(self.sweep.engine, workers=1 if self.part else 0))
-        self.workers = Workers(given, threads=threads)
+        cohorts = divided(recipes, most=self.sweep.engine.cohort, places=len(given))
+        self.workers = Workers(given, threads=threads, cohorts=cohorts)
         self._progress.start()
         await self.workers.__aenter__()
         return self
@@ -166,6 +168,8 @@ class Session:
                 status = "FAILED" if isinstance(error, Exception) else "KILLED"
                 await self._close(name, recorded, status)
                 raise
+            finally:
+                self.workers.leave(name)
             await self._close(name, recorded, "FAILED" if self._broke(name) else "FINISHED")
 
     @asynccontextmanager

@@ -51,6 +51,8 @@ class Engine:
             run a lineage on a Prefect work pool. The variable DWINDLE_ENGINE stands above the file, and the command
             line above both.
         workers: processes; 0 means one a processor. Each uses the recipe's threads.
+        cohort: chains that are trained and sampled as one batch of networks, those of several lineages where the family
+            can; 1 leaves each lineage to itself. Engine `process` only.
         gpus: devices that a lineage gets: 0 none, a fraction packs several lineages on one device, above 1 it is a
             whole number.
         cpu_fallback: True lets a lineage that asks for a device and finds none train on the processor.
@@ -64,6 +66,7 @@ class Engine:
 
     name: Literal["process", "ray", "dask", "deployments"] = "process"
     workers: Annotated[int, Within(low=0, high=1024, unit="processes")] = 0
+    cohort: Annotated[int, Within(low=1, high=4096, unit="chains")] = 32
     gpus: Annotated[float, Within(low=0, high=64, unit="devices")] = 0
     cpu_fallback: bool = False
     deployment: str = "lineage"

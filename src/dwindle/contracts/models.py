@@ -39,8 +39,8 @@ Kind = Literal["vectors", "symbols", "pairs", "sequences", "tables"]
 
 `vectors`: d numbers, rows (c, n, d). `symbols`: one symbol of an alphabet 0 .. K-1, rows (c, n). `pairs`: d inputs and,
 in the last column, the response to them, rows (c, n, d + 1). `sequences`: a block of L tokens of an alphabet, rows
-(c, n, L) of integers. `tables`: d columns, rows (c, n, d), numbers or the place of a level among those of its column; the
-source says what the columns are (`Tabular`).
+(c, n, L) of integers. `tables`: d columns, rows (c, n, d), numbers or the place of a level among those of its column;
+the source says what the columns are (`Tabular`).
 """
 
 

@@ -147,6 +147,14 @@ class Rows:
             return Rows(values, weights)
         return Rows(values, weights, labels=np.concatenate([_padded(p.filled_labels(), longest, -1) for p in parts]))
 
+    def split(self, chains: Sequence[int]) -> list[Rows]:
+        """Return the rows of several lineages, of so many chains each, that stand under each other here."""
+        ends = np.cumsum(chains)[:-1]
+        weights = [None] * len(chains) if self.weights is None else np.split(self.weights, ends)
+        labels = [None] * len(chains) if self.labels is None else np.split(self.labels, ends)
+        parts = zip(np.split(self.values, ends), weights, labels, strict=True)
+        return [Rows(values, weight, labels=label) for values, weight, label in parts]
+
     def filled_weights(self) -> FloatArray:
         """Return the weights, ones where none were given, (c, n)."""
         return np.ones((self.chains, self.count)) if self.weights is None else self.weights

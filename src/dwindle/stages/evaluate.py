@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dwindle.contracts import Evidence
+from dwindle.data.rows import Rows
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
 from dwindle.stages.described import described
-from dwindle.stages.job import Job, read_rows, told
-from dwindle.stages.lift import load_model
+from dwindle.stages.job import Job, read_rows, shared_seed, told
+from dwindle.stages.lift import load_model, sample_together
 
-__all__ = ["run"]
+__all__ = ["run", "together"]
 
 
 def run(job: Job) -> Mapping[str, Any]:
@@ -28,15 +29,22 @@ def run(job: Job) -> Mapping[str, Any]:
     return measured
 
 
+def together(jobs: Sequence[Job]) -> list[Rows]:
+    """Sample the models of a cohort in one batch, as many rows as are held out; return those of each job."""
+    count = read_rows(jobs[0].inputs["real"], "held_out").count
+    return sample_together(jobs, "model", count, Sampler(), shared_seed(jobs).at("samples"))
+
+
 def _evidence(job: Job) -> Evidence:
     recipe, real, family = job.recipe, job.inputs["real"], told(job.recipe.family, job.recipe.source)
     model = load_model(family, job.inputs["model"])
     reference = load_model(family, job.inputs["reference"]) if "reference" in job.inputs else None
     held_out = read_rows(real, "held_out")
+    ready = job.ready and job.ready.made
     return Evidence(
         generation=job.generation,
         model=model,
-        samples=model.sample(held_out.count, sampler=Sampler(), seed=job.seed.at("samples")),
+        samples=ready or model.sample(held_out.count, sampler=Sampler(), seed=job.seed.at("samples")),
         held_out=held_out,
         anchor=read_rows(real),
         training=read_rows(job.inputs["train"]),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dwindle.contracts import Model
 from dwindle.data.rows import Provenance, Rows
 from dwindle.data.shards import link_shard, write_shard
 from dwindle.samplers import Sampler
-from dwindle.stages.job import Job, read_rows, told
-from dwindle.stages.lift import load_model
+from dwindle.stages.job import Job, read_rows, shared_seed, told
+from dwindle.stages.lift import load_model, sample_together
 
-__all__ = ["run"]
+__all__ = ["asked", "run", "shared", "together"]
 
 
 def run(job: Job, out: Path) -> Mapping[str, Any]:
@@ -25,17 +24,34 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     if job.generation == 0:
         link_shard(job.inputs["generator"], "real", out)
         return {"shards": ["real"], "rows": {"real": job.recipe.budget}, "chains": chains}
-    model = load_model(told(job.recipe.family, job.recipe.source), job.inputs["generator"])
-    rows = _sample(model, job)
+    rows = _sample(job)
     name = f"synthetic-{job.generation:03d}"
     write_shard(out, name, rows)
     return {"shards": [name], "rows": {"synthetic": rows.count}, "chains": chains}
 
 
-def _sample(model: Model, job: Job) -> Rows:
+def asked(job: Job) -> int:
+    """Return how many rows a chain the regime asks the model for, more where curators are to have a choice."""
     recipe, generation = job.recipe, job.generation
-    asked = recipe.regime.asks(generation, budget=recipe.budget).get(generation, 0)
-    count = round(asked * recipe.sampler.oversample)
+    return round(recipe.regime.asks(generation, budget=recipe.budget).get(generation, 0) * recipe.sampler.oversample)
+
+
+def together(jobs: Sequence[Job]) -> list[Rows]:
+    """Sample the models of a cohort in one batch; return the rows of each job, without provenance."""
+    return sample_together(jobs, "generator", asked(jobs[0]), jobs[0].recipe.sampler, shared_seed(jobs).at(0))
+
+
+def shared(job: Job) -> bool:
+    """Say whether a cohort can sample for a job: some rows, of a model that is asked nothing."""
+    return bool(job.generation) and job.recipe.sampler.prompts == "none" and asked(job) > 0
+
+
+def _sample(job: Job) -> Rows:
+    recipe, generation = job.recipe, job.generation
+    if job.ready is not None:
+        rows: Rows = job.ready.made
+        return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
+    model, count = load_model(told(recipe.family, recipe.source), job.inputs["generator"]), asked(job)
     if count == 0:  # a generation of real rows only: an empty shard of the model's shape
         rows = model.sample(1, sampler=Sampler(), seed=job.seed.at(0))
         return Rows(rows.values[:, :0], provenance=Provenance.of(generation, rows.chains, 0))

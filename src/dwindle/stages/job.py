@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,14 +12,27 @@ from dwindle.data.manifest import read_manifest
 from dwindle.data.rows import Rows
 from dwindle.data.shards import read_shard
 from dwindle.errors import DataDamaged
-from dwindle.seeds import Seed
+from dwindle.seeds import Seed, SharedSeed
 
 if TYPE_CHECKING:
     from dwindle.config.recipe import Recipe
 
-__all__ = ["Job", "facts_of", "read_rows", "told"]
+__all__ = ["Job", "Ready", "facts_of", "read_rows", "shared_seed", "told"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """What a stage would have to reckon and a cohort has reckoned for it.
+
+    Args:
+        made: generated rows, a fitted model, or the rows to evaluate.
+        seconds: this stage's part of the time that took.
+    """
+
+    made: Any
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -31,12 +44,14 @@ class Job:
         generation: t.
         seed: address of the stage's random draws.
         inputs: published folders by slot.
+        ready: what a cohort has reckoned for this stage; None where it is still to be done.
     """
 
     recipe: Recipe
     generation: int
     seed: Seed
     inputs: Mapping[str, Path]
+    ready: Ready | None = None
 
 
 def facts_of(folder: Path) -> Mapping[str, Any]:
@@ -64,3 +79,8 @@ def read_rows(folder: Path, part: str = "shards") -> Rows:
 def told(component: T, source: Source) -> T:
     """Return a component that knows the source, if it is one that must."""
     return cast(T, component.given(source)) if isinstance(component, Informed) else component
+
+
+def shared_seed(jobs: Sequence[Job]) -> SharedSeed:
+    """Return the seed that the jobs of a cohort share."""
+    return SharedSeed.of([(job.seed, job.recipe.chains) for job in jobs])

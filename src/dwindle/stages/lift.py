@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from dwindle.contracts import Family, FloatArray, Model, NextTokens, Scorable, TokenScorable
+from dwindle.contracts import Cohort, Family, FloatArray, Model, NextTokens, Scorable, TokenScorable
 from dwindle.data.rows import Rows
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
+from dwindle.stages.job import Job, told
 
-__all__ = ["ForetellingModel", "LiftedModel", "ScoredModel", "TokenScoredModel", "fit_model", "load_model"]
+__all__ = [
+    "ForetellingModel",
+    "LiftedModel",
+    "ScoredModel",
+    "TokenScoredModel",
+    "fit_model",
+    "load_model",
+    "sample_together",
+]
 
 
 @dataclass(frozen=True)
@@ -117,3 +126,20 @@ def _load_chain(family: Family, folder: Path, prefix: str) -> Model:
         for file in folder.glob(f"{prefix}.*"):
             (Path(own) / file.name.removeprefix(f"{prefix}.")).symlink_to(file.resolve())
         return family.load(Path(own))
+
+
+def sample_together(jobs: Sequence[Job], slot: str, count: int, sampler: Sampler, seed: Seed) -> list[Rows]:
+    """Sample the models of a cohort as one; return the rows of each.
+
+    Args:
+        jobs: the lineages' stages, all of one family and source.
+        slot: which input of each is its model.
+        count: rows a chain.
+        sampler: how all of them are sampled.
+        seed: the seed they share.
+    """
+    family = told(jobs[0].recipe.family, jobs[0].recipe.source)
+    assert isinstance(family, Cohort)
+    model: Model = family.together([load_model(family, job.inputs[slot]) for job in jobs])
+    rows = model.sample(count, sampler=sampler, seed=seed)
+    return rows.split([job.recipe.chains for job in jobs])

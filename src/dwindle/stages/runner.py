@@ -9,7 +9,8 @@ import importlib
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from dwindle.plan import Plan, read_plan, stage_seed
 from dwindle.seeds import Seed
 from dwindle.stages import compare
 from dwindle.stages.environment import fingerprint
-from dwindle.stages.job import Job
+from dwindle.stages.job import Job, Ready
 from dwindle.stages.results import evaluations
 from dwindle.stages.seconds import note_seconds
 from dwindle.stages.sharing import one_at_a_time, taken_over
 from dwindle.stages.steps import CURVES, StageName, Step, published, stage_key, step_of
 
-__all__ = ["Outcome", "run_compare", "run_stage"]
+__all__ = ["Outcome", "job_of", "numerical_threads", "run_compare", "run_stage"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,14 @@ class Outcome:
     digest: str
 
 
-def run_stage(root: Path, name: StageName, *, plan: Plan | None = None) -> Outcome:
+def run_stage(root: Path, name: StageName, *, plan: Plan | None = None, ready: Ready | None = None) -> Outcome:
     """Bring one stage of the plan up to date.
 
     Args:
         root: the workspace.
         name: the stage.
         plan: the plan, if the caller has read it already.
+        ready: what a cohort has reckoned for it.
 
     Raises:
         BadInput: if the plan has no such stage.
@@ -70,19 +72,24 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None) -> Outco
             return Outcome(name, ran=True, digest=found)
         begun = time.monotonic()
         with keeping(root, name, key):
-            digest = _run(plan, step, key, inputs)
-        note_seconds(root, name, time.monotonic() - begun)
+            digest = _run(replace(job_of(plan, step), ready=ready), step, key, inputs)
+        note_seconds(root, name, time.monotonic() - begun + (ready.seconds if ready is not None else 0.0))
         return Outcome(name, ran=True, digest=digest)
 
 
-def _run(plan: Plan, step: Step, key: str, inputs: Mapping[str, str]) -> str:
+def job_of(plan: Plan, step: Step) -> Job:
+    """Return what a stage is given."""
     recipe = plan.recipe(step.lineage)
     drawn = Seed(recipe.seed).at("real")
     seed = drawn if step.verb == "draw" else stage_seed(recipe, step.lineage, step.generation, step.verb)
-    job = Job(recipe, step.generation, seed, step.inputs)
+    return Job(recipe, step.generation, seed, step.inputs)
+
+
+def _run(job: Job, step: Step, key: str, inputs: Mapping[str, str]) -> str:
+    recipe = job.recipe
     environment = fingerprint(recipe.threads, None if step.verb in ("draw", "curate") else recipe.family)
     stage = importlib.import_module(f"dwindle.stages.{step.verb}")
-    with _numerical_threads(len(sys.modules)).limit(limits=recipe.threads):
+    with numerical_threads(recipe.threads):
         if step.verb == "evaluate":
             return _publish_evaluation(step, stage.run(job), key, inputs, recipe.digest, environment)
         manifest = publish_folder(
@@ -97,8 +104,14 @@ def _run(plan: Plan, step: Step, key: str, inputs: Mapping[str, str]) -> str:
     return manifest.digest
 
 
+def numerical_threads(count: int) -> AbstractContextManager[Any]:
+    """Hold the numerical libraries to so many threads."""
+    limited: AbstractContextManager[Any] = _libraries(len(sys.modules)).limit(limits=count)
+    return limited
+
+
 @lru_cache(maxsize=1)
-def _numerical_threads(_modules: int) -> Any:
+def _libraries(_modules: int) -> Any:
     """Return the handle on the numerical libraries' threads; looked for anew only when a module was imported since."""
     from threadpoolctl import ThreadpoolController
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dwindle.contracts import Cohort, Model
 from dwindle.data.rows import Rows
 from dwindle.errors import StageFailed
-from dwindle.stages.job import Job, read_rows, told
+from dwindle.stages.job import Job, read_rows, shared_seed, told
 from dwindle.stages.lift import fit_model, load_model
 
-__all__ = ["run"]
+__all__ = ["run", "together"]
 
 
 def run(job: Job, out: Path) -> Mapping[str, Any]:
@@ -22,14 +23,31 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     """
     rows = read_rows(job.inputs["train"])
     _refuse_unfit(rows)
+    model: Model = job.ready.made if job.ready is not None else _fitted(job, rows)
+    model.save(out)
+    return {"chains": rows.chains, "rows": int(rows.counts.max())}
+
+
+def _fitted(job: Job, rows: Rows) -> Model:
     family = told(job.recipe.family, job.recipe.source)
     parent = load_model(family, job.inputs["parent"]) if "parent" in job.inputs else None
     try:
-        model = fit_model(family, rows.anonymous(), seed=job.seed, parent=parent)
+        return fit_model(family, rows.anonymous(), seed=job.seed, parent=parent)
     except ValueError as error:
         raise StageFailed(f"{type(family).__name__} cannot fit generation {job.generation}: {error}") from error
-    model.save(out)
-    return {"chains": rows.chains, "rows": int(rows.counts.max())}
+
+
+def together(jobs: Sequence[Job]) -> list[Model]:
+    """Fit the models of a cohort in one batch; return that of each job."""
+    family = told(jobs[0].recipe.family, jobs[0].recipe.source)
+    assert isinstance(family, Cohort)
+    rows = [read_rows(job.inputs["train"]).anonymous() for job in jobs]
+    for part in rows:
+        _refuse_unfit(part)
+    parents = [load_model(family, job.inputs["parent"]) for job in jobs if "parent" in job.inputs]
+    parent = family.together(parents) if parents else None
+    model = family.fit(Rows.stack(rows), seed=shared_seed(jobs), parent=parent)
+    return family.apart(model, [part.chains for part in rows])
 
 
 def _refuse_unfit(rows: Rows) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Self
 from dwindle import errors
 from dwindle.errors import DwindleError, NotReachable, StageFailed
 from dwindle.plan import Plan, read_plan
+from dwindle.stages.gathering import SHARED, Gathering, Request
 from dwindle.stages.runner import Outcome
 from dwindle.stages.steps import StageName
 
@@ -47,14 +48,24 @@ class Workers:
     Args:
         environments: what each worker process finds in its environment beside what this one has; a GPU of its own.
         threads: threads of the numerical libraries in each.
+        cohorts: lineages that are trained and sampled together.
     """
 
-    def __init__(self, environments: Sequence[Mapping[str, str]], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        environments: Sequence[Mapping[str, str]],
+        *,
+        threads: int = 1,
+        cohorts: Sequence[tuple[str, ...]] = (),
+    ) -> None:
         shared = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         self._environments = [{**shared, **own} for own in environments]
         self._idle: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()
         self._started: list[Process] = []
         self._plans: dict[Path, Plan] = {}
+        self._cohorts: dict[str, Gathering] = {}
+        for members in cohorts:
+            self._cohorts |= dict.fromkeys(members, Gathering(members, self._together))
 
     async def __aenter__(self) -> Self:
         """Make room for the workers; each starts with its first stage."""
@@ -67,13 +78,22 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the workers."""
+        for gathering in self._cohorts.values():
+            gathering.close()
         for process in self._started:
             if process.returncode is None:
                 process.kill()
             await process.wait()
 
+    def leave(self, lineage: str) -> None:
+        """Let a cohort go on without a lineage: it is grown, or has ended."""
+        if lineage in self._cohorts:
+            self._cohorts[lineage].leave(lineage)
+
     async def run(self, root: Path, stage: StageName) -> Outcome:
         """Run a stage on the next idle worker, by the plan that stood here when the first one was run.
+
+        A stage that a cohort shares waits for the other lineages of the cohort.
 
         Raises:
             BadInput: if plan.json has become another one since.
@@ -84,12 +104,24 @@ class Workers:
             raise NotReachable(f"{stage}: this session has no workers of its own; its lineages grow elsewhere")
         if root not in self._plans:
             self._plans[root] = read_plan(root)
-        digest = self._plans[root].digest(stage)
+        verb, _, key = stage.partition("@")
+        entry = self._plans[root].chain.get(key, {})
+        gathering = self._cohorts.get(entry.get("lineage", "")) if verb in SHARED else None
+        if gathering is not None:
+            return await gathering.ask(entry["lineage"], entry["generation"], (root, stage))
+        (found,) = await self._together([(root, stage)])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _together(self, requests: Sequence[Request]) -> list[Outcome | Exception]:
+        """Run the same stage of lineages that share a batch, or one stage, on the next idle worker."""
+        root, stages = requests[0][0], [stage for _, stage in requests]
         place = await self._idle.get()
         try:
             if place.process is None or place.process.returncode is not None:
                 place.process = await self._start(place.environment)
-            return _outcome(await self._ask(place.process, root, stage, digest))
+            return [_outcome(answer) for answer in await self._ask(place.process, root, stages)]
         finally:
             self._idle.put_nowait(place)
 
@@ -104,11 +136,12 @@ class Workers:
         self._started.append(process)
         return process
 
-    async def _ask(self, process: Process, root: Path, stage: StageName, digest: str) -> dict[str, Any]:
+    async def _ask(self, process: Process, root: Path, stages: Sequence[StageName]) -> list[dict[str, Any]]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            request = {"root": str(root), "stage": stage, "digest": digest}
+            digests = [self._plans[root].digest(stage) for stage in stages]
+            request = {"root": str(root), "stages": stages, "digests": digests}
             process.stdin.write(json.dumps(request).encode() + b"\n")
             await process.stdin.drain()
             line = await process.stdout.readline()
@@ -120,9 +153,11 @@ class Workers:
         if not line:
             code = await process.wait()
             cause = f"signal {-code}, perhaps for want of memory" if code < 0 else f"exit code {code}"
-            raise WorkerLost(f"the worker that ran {stage} died ({cause}); nothing is lost, run the same command again")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            raise WorkerLost(
+                f"the worker that ran {', '.join(stages)} died ({cause}); nothing is lost, run the same command again"
+            )
+        answers: list[dict[str, Any]] = json.loads(line)
+        return answers
 
 
 _current: ContextVar[Workers] = ContextVar("workers")
@@ -133,12 +168,13 @@ async def on_worker(root: Path, stage: StageName) -> Outcome:
     return await _current.get().run(root, stage)
 
 
-def _outcome(answer: dict[str, Any]) -> Outcome:
+def _outcome(answer: dict[str, Any]) -> Outcome | Exception:
     if "error" not in answer:
         return Outcome(answer["stage"], ran=answer["ran"], digest=answer["digest"])
     kind = getattr(errors, answer["kind"], None) if answer["kind"] else None
     if kind is not None and issubclass(kind, DwindleError):
-        raise kind(answer["error"])
+        error: DwindleError = kind(answer["error"])
+        return error
     failure = StageFailed(answer["error"])
     failure.add_note(answer.get("trace", ""))
-    raise failure
+    return failure
