@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -20,7 +20,8 @@ from dwindle.samplers import Sampler
 
 __all__ = ["RecurrentLm", "RecurrentLmModel"]
 
-_TOKENS = 1 << 15  # of a chain that are scored at once, and rows that are sampled at once
+_TOKENS = 1 << 15  # that are scored at once
+_ROWS = 2048  # of a chain that are sampled at once
 _LONGEST = 1.0  # length of a gradient
 _SLACK = 0.1  # nats a token; where tokens have no order, a fit only comes near their shares
 
@@ -113,6 +114,14 @@ class RecurrentLm:
         weights = stacks.load(folder)
         return RecurrentLmModel(weights, int(weights.pop("length")))
 
+    def together(self, models: Sequence[RecurrentLmModel]) -> RecurrentLmModel:
+        """Return models of blocks of one length as one, the chains of the first one first."""
+        return RecurrentLmModel(stacks.together([model.weights for model in models]), models[0].length)
+
+    def apart(self, model: RecurrentLmModel, chains: Sequence[int]) -> list[RecurrentLmModel]:
+        """Return a model as several, of so many chains each."""
+        return [RecurrentLmModel(weights, model.length) for weights in stacks.apart(model.weights, chains)]
+
     @classmethod
     def smallest(cls) -> Self:
         """Return a tiny network over eight symbols and a few steps."""
@@ -138,13 +147,16 @@ class RecurrentLmModel:
         place = device()
         weights = stacks.moved(self.weights, place)
         with training.deterministic(place), torch.no_grad():
-            for block in _slices(count, max(1, _TOKENS // chains)):
-                values[:, block] = self._sampled(weights, block.stop - block.start, sampler, seed.at(block.start))
+            for block in _slices(count, _ROWS):
+                generators = [seed.at("chain", chain, block.start).numpy() for chain in range(chains)]
+                values[:, block] = self._sampled(weights, block.stop - block.start, sampler, generators)
         return Rows(values)
 
-    def _sampled(self, weights: Weights, count: int, sampler: Sampler, seed: Seed) -> IntArray:
+    def _sampled(
+        self, weights: Weights, count: int, sampler: Sampler, generators: Sequence[np.random.Generator]
+    ) -> IntArray:
         """Sample some blocks of every chain together, (c, count, L)."""
-        generator, table = seed.numpy(), _table(weights)
+        table, drawn = _table(weights), np.empty((len(generators), count, 1), dtype=np.float32)
         chains, symbols = len(table), table.shape[1] - 1
         state = table.new_zeros(chains, count, weights["state.weight"].shape[1])
         token = torch.full((chains, count), symbols, device=table.device)
@@ -152,7 +164,9 @@ class RecurrentLmModel:
         for _ in range(self.length):
             state = step(state, _looked_up(table, token), weights["state.weight"], weights["state.bias"])
             logits = stacks.affine(state, weights, "leaving")
-            uniform = torch.from_numpy(generator.random((chains, count, 1), dtype=np.float32)).to(table.device)
+            for generator, own in zip(generators, drawn, strict=True):
+                generator.random(out=own, dtype=np.float32)
+            uniform = torch.from_numpy(drawn).to(table.device)
             token = _drawn(torch.softmax(logits / sampler.temperature, dim=2), sampler.top_p, uniform)
             tokens.append(token)
         return np.asarray(torch.stack(tokens, dim=2).cpu().numpy())
