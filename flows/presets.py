@@ -8,7 +8,7 @@ from dwindle.config.reading import read_yaml
 from dwindle.data.workspace import publish_text
 from dwindle.errors import BadInput, nearest
 
-__all__ = ["PRESETS", "preset_names", "wants_gpu", "workspace"]
+__all__ = ["PRESETS", "preset_names", "set_apart", "workspace"]
 
 _VERSIONING = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots/collapse.json")
 """What makes a folder a DVC project of its own; the one above it then passes over it."""
@@ -26,10 +26,10 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
 
 
-def wants_gpu(name: str) -> bool:
-    """Say whether a preset wants a GPU, without reading what its recipe is about: models and texts may not be here."""
+def set_apart(name: str) -> bool:
+    """Say whether a preset wants a GPU, or data that nobody ships, without reading what its recipe is about."""
     section = read_yaml(PRESETS / f"{name}.yaml").data.get("preset")
-    return isinstance(section, dict) and section.get("gpu") is True
+    return isinstance(section, dict) and True in (section.get("gpu"), section.get("data"))
 
 
 def workspace(name: str) -> Path:

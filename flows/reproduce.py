@@ -1,6 +1,6 @@
 """Grow presets and say whether each published result was reproduced.
 
-Usage: python -m flows.reproduce NAME... [key=value ...], or --all: those that want no GPU
+Usage: python -m flows.reproduce NAME... [key=value ...], or --all: those that want no GPU and no data of yours
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dwindle.report.text_table import print_table
 from dwindle.reproduction import Outcome, check_sweep, findings_table, outcomes_table
 from flows.command import reaped
 from flows.guard import guarded
-from flows.presets import preset_names, wants_gpu, workspace
+from flows.presets import preset_names, set_apart, workspace
 from flows.sweep import sweep as sweep_flow
 
 __all__ = ["reproduce"]
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     words = [word for word in arguments if word not in ("--all", "--debug")]
     overrides = [word for word in words if "=" in word]
-    everywhere = [name for name in preset_names() if not wants_gpu(name)]
+    everywhere = [name for name in preset_names() if not set_apart(name)]
     names = everywhere if "--all" in arguments else [word for word in words if "=" not in word]
     if not names:
         raise BadInput(f"name a preset, or --all; known: {', '.join(preset_names())}")
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> None:
         load_sweep(workspace(name), overrides)  # every mistake is found before anything is grown
     with reaped():
         outcomes = asyncio.run(reproduce(names, overrides))
-    if len(names) <= 3:
+    if len(names) <= 4:
         for outcome in outcomes:
             print_table(findings_table(outcome))
             print(f"picture   {workspace(outcome.name).parent / 'plots' / outcome.name / 'curves.png'}")

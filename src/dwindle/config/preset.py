@@ -72,6 +72,7 @@ class Preset:
         differs: what differs from the paper, and why; empty if nothing does.
         checks: what decides whether it was reproduced.
         gpu: whether it wants a GPU, and hours; such a preset is grown only where it is named.
+        data: whether it wants data that nobody ships, named on the command line; grown only where it is named, too.
     """
 
     paper: str
@@ -79,6 +80,7 @@ class Preset:
     differs: str
     checks: tuple[Check, ...]
     gpu: bool = False
+    data: bool = False
 
 
 def preset_from(data: Any, lineages: Collection[str], problems: Problems) -> Preset | None:
@@ -96,14 +98,15 @@ def preset_from(data: Any, lineages: Collection[str], problems: Problems) -> Pre
         problems.add(path, data, "expected paper, claim, differs and a list of checks, one at least")
         return None
     for key in data:
-        if key not in ("paper", "claim", "differs", "checks", "gpu"):
-            problems.add((*path, key), data[key], "unknown key; a preset has paper, claim, differs, checks and gpu")
-    gpu = convert(bool, data.get("gpu", False), (*path, "gpu"), problems)
+        if key not in ("paper", "claim", "differs", "checks", "gpu", "data"):
+            known = "paper, claim, differs, checks, gpu and data"
+            problems.add((*path, key), data[key], f"unknown key; a preset has {known}")
+    gpu, own = (convert(bool, data.get(key, False), (*path, key), problems) for key in ("gpu", "data"))
     checks = [
         _check(item, (*path, "checks", str(place)), lineages, problems) for place, item in enumerate(data["checks"])
     ]
     paper, claim, differs = (" ".join(str(data.get(key, "")).split()) for key in ("paper", "claim", "differs"))
-    return Preset(paper, claim, differs, tuple(check for check in checks if check is not None), bool(gpu))
+    return Preset(paper, claim, differs, tuple(check for check in checks if check is not None), bool(gpu), bool(own))
 
 
 def _check(data: Any, path: KeyPath, lineages: Collection[str], problems: Problems) -> Check | None:
