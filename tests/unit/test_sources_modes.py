@@ -1,4 +1,4 @@
-"""The sources with a shape: a grid of separate modes, and two moons."""
+"""The sources with a shape: separate modes on a grid, a ring or at random, two moons and a rolled-up sheet."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ from scipy.stats import chisquare
 
 from dwindle.checks import check_source
 from dwindle.contracts import Modes, Moments, Seed
+from dwindle.sources.blobs import Blobs
 from dwindle.sources.gaussian import Gaussian
 from dwindle.sources.grid_of_gaussians import GridOfGaussians
 from dwindle.sources.moons import Moons
+from dwindle.sources.ring import Ring
+from dwindle.sources.swiss_roll import SwissRoll
 
 SEED = Seed(7, ("lineage", "draw"))
-SOURCES = [GridOfGaussians(), GridOfGaussians(side=1, deviation=3.0), GridOfGaussians(side=4), Moons(), Moons(0.0)]
+SOURCES = [
+    GridOfGaussians(),
+    GridOfGaussians(side=1, deviation=3.0),
+    GridOfGaussians(side=4),
+    Moons(),
+    Moons(0.0),
+    Ring(),
+    Ring(centres=1, deviation=2.0),
+    Ring(centres=2, radius=5.0, deviation=0.5),
+    SwissRoll(),
+    SwissRoll(dimensions=2, deviation=0.0),
+    Blobs(),
+    Blobs(dimensions=4, centres=3, labels=True),
+]
 
 
 def rows(source, count=50_000):
@@ -75,3 +91,39 @@ def test_noise_widens_the_moons_by_its_own_variance():
     wide, narrow = Moons(deviation=0.5), Moons(deviation=0.0)
     np.testing.assert_allclose(wide.covariance() - narrow.covariance(), [0.25 * np.eye(2)])
     assert isinstance(wide, Moments)
+
+
+def test_the_default_ring_has_8_modes_on_the_unit_circle_and_refuses_that_they_overlap():
+    modes = Ring().modes()
+    np.testing.assert_allclose(modes[:2], [[1.0, 0.0], [np.sqrt(0.5), np.sqrt(0.5)]])
+    np.testing.assert_allclose(np.linalg.norm(modes - np.roll(modes, 1, axis=0), axis=1), 2 * np.sin(np.pi / 8))
+    with pytest.raises(ValueError, match=r"modes 0\.765367 apart overlap unless their deviation is 0\.127561 or less"):
+        Ring(deviation=0.13)
+    Ring(deviation=0.127)
+
+
+def test_without_noise_the_roll_is_a_sheet_whose_distance_from_the_axis_is_its_angle():
+    values = rows(SwissRoll(deviation=0.0), 5000)
+    angles = np.hypot(values[:, 0], values[:, 2])
+    np.testing.assert_allclose(values[:, [0, 2]], angles[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    assert (angles.min() >= 1.5 * np.pi) & (angles.max() <= 4.5 * np.pi)
+    assert (values[:, 1].min() >= 0) & (values[:, 1].max() <= 21)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 7])
+def test_989_of_a_thousand_rows_keep_to_their_blob_and_are_labelled_by_it(dimensions):
+    source = Blobs(dimensions=dimensions, centres=3, reach=20.0, labels=True)
+    drawn = source.draw(50_000, first=0, chains=1, seed=SEED)
+    distances = np.linalg.norm(drawn.values[0][:, None] - source.modes(), axis=2)
+    share = 1 - np.exp(-4.5)
+    assert abs((distances.min(axis=1) <= source.mode_radius()).mean() - share) < 4 * np.sqrt(share * (1 - share) / 5e4)
+    assert (distances.argmin(axis=1) == drawn.labels[0]).mean() > 0.99
+
+
+def test_blobs_keep_apart_lie_where_their_setting_says_and_need_room():
+    modes = Blobs(centres=12, deviation=0.8).modes()
+    apart = np.linalg.norm(modes[:, None] - modes, axis=2)[~np.eye(12, dtype=bool)]
+    assert apart.min() >= 2 * 3 * 0.8
+    assert not np.isclose(modes, Blobs(centres=12, deviation=0.8, arrangement=1).modes()).any()
+    with pytest.raises(ValueError, match="30 centres in a cube of 20 find no places 6 apart; take fewer"):
+        Blobs(centres=30)

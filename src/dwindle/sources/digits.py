@@ -1,23 +1,27 @@
-"""scikit-learn's handwritten digits on their principal components: a finite source of real images."""
+"""scikit-learn's handwritten digits, as pixels or on their principal components: a finite source of real images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, ClassVar, Self
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
 from dwindle.contracts import REAL, Array, FloatArray, IntArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.pictures import Parts, digest_of_files, parted
 
 __all__ = ["Digits"]
 
-_IMAGES, _SIDE = 1797, 8
+_IMAGES, _SIDE, _BLACKEST = 1797, 8, 16.0
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Handwritten digits, 1797 images of 8 x 8 pixels, as coordinates on their first principal components.
+    """Handwritten digits, 1797 images of 8 x 8 pixels, as coordinates on their first principal components or as pixels.
 
     The held-out images are chosen by the root seed alone: they are the same for all lineages of a sweep, and no seed of
     the sweep can bring one of them into a stream. Mean and components are those of the other images, and the stream of
@@ -26,14 +30,22 @@ class Digits:
     Source: Alpaydin and Kaynak 1998, optical recognition of handwritten digits, as scikit-learn ships it (test part).
 
     Args:
-        dimensions: number of components d; 64 is the whole pixel space, turned.
+        dimensions: number of components d; 64 is the whole pixel space, turned. Of components only.
         held_out: number of held-out images.
+        space: `components` in units of the 17 grey levels 0..16, or `pixels`, 64 grey levels in 0..1.
+        labels: whether rows carry their digit.
     """
 
     kind: ClassVar[Kind] = "vectors"
 
     dimensions: Annotated[int, Within(low=1, high=_SIDE * _SIDE, unit="components")] = 12
     held_out: Annotated[int, Within(low=1, high=_IMAGES - 2, unit="rows")] = 447
+    space: Literal["components", "pixels"] = "components"
+    labels: bool = False
+
+    def __post_init__(self) -> None:
+        if self.space == "pixels" and self.dimensions != type(self).dimensions:
+            raise ValueError(f"space pixels has 64 dimensions, so dimensions {self.dimensions} would change nothing")
 
     @property
     def capacity(self) -> int:
@@ -42,8 +54,7 @@ class Digits:
 
     def draw_held_out(self, *, seed: Seed) -> Rows:
         """Return the held-out rows, (1, n, d)."""
-        split = self._split(seed)
-        return self._rows(split, split.held_out[None], 0)
+        return self._rows(self._parts(seed).held_out[None], 0, seed)
 
     def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
         """Return a block of each chain's permutation of the other images, (c, n, d).
@@ -51,13 +62,11 @@ class Digits:
         Raises:
             ValueError: if a stream does not hold so many rows.
         """
-        if first + count > self.capacity:
-            asked = f"rows {first}..{first + count - 1} of a stream were asked for"
-            raise ValueError(f"{asked}, digits has {self.capacity} beside its {self.held_out} held-out rows")
-        split = self._split(seed)
-        order = np.tile(split.others, (chains, 1))
-        seed.at("stream").numpy().permuted(order, axis=1, out=order)
-        return self._rows(split, order[:, first : first + count], first)
+        return self._rows(self._parts(seed).streamed(count, first=first, chains=chains, seed=seed), first, seed)
+
+    def pixels(self) -> tuple[int, int, int] | None:
+        """Return height, width and colours where rows are pixels, else None."""
+        return (_SIDE, _SIDE, 1) if self.space == "pixels" else None
 
     def images(self, values: Array, *, seed: Seed) -> FloatArray:
         """Return rows as images.
@@ -67,51 +76,62 @@ class Digits:
             seed: any seed of the sweep that the rows belong to.
 
         Returns:
-            (n, 8, 8) grey levels, 0..16 for real images; those of a model may lie outside.
+            (n, 8, 8) grey levels, 0..16 for real images on components and 0..1 for pixels; those of a model may lie
+            outside.
         """
-        split = self._split(seed)
-        return (split.mean + values @ split.components.T).reshape(-1, _SIDE, _SIDE)
+        if self.space == "pixels":
+            return np.asarray(values, dtype=np.float64).reshape(-1, _SIDE, _SIDE)
+        frame = self._frame(seed)
+        return (frame.mean + values @ frame.components.T).reshape(-1, _SIDE, _SIDE)
+
+    def label_names(self) -> tuple[str, ...]:
+        """Return the digits where rows carry theirs."""
+        return tuple("0123456789") if self.labels else ()
+
+    def card(self) -> Mapping[str, str]:
+        """Return the package and the digest of its file."""
+        return _card()
 
     @classmethod
     def smallest(cls) -> Self:
         """Return four components."""
         return cls(dimensions=4)
 
-    def _split(self, seed: Seed) -> _Split:
-        return _split(seed.root, self.held_out, self.dimensions)
+    def _parts(self, seed: Seed) -> Parts:
+        return parted("digits", seed.root, _IMAGES, self.held_out)
 
-    def _rows(self, split: _Split, numbers: IntArray, first: int) -> Rows:
+    def _frame(self, seed: Seed) -> _Frame:
+        return _frame(seed.root, self.held_out, self.dimensions)
+
+    def _rows(self, numbers: IntArray, first: int, seed: Seed) -> Rows:
+        pixels, classes = _digits()
+        values = pixels / _BLACKEST if self.space == "pixels" else self._frame(seed).coordinates
         provenance = Provenance.of(REAL, *numbers.shape, first=first, source=numbers)
-        return Rows(split.coordinates[numbers], provenance=provenance)
+        return Rows(values[numbers], None, provenance, classes[numbers] if self.labels else None)
 
 
 @dataclass(frozen=True, eq=False)
-class _Split:
-    """What is held out, and what the other images say.
+class _Frame:
+    """What the images that are not held out say.
 
     Args:
-        held_out: numbers of the held-out images.
-        others: numbers of the others.
         mean: (64,) their mean.
         components: (64, d) their principal components, widest first.
         coordinates: (1797, d) all images on these components.
     """
 
-    held_out: IntArray
-    others: IntArray
     mean: FloatArray
     components: FloatArray
     coordinates: FloatArray
 
 
 @lru_cache(maxsize=8)
-def _split(root: int, held_out: int, dimensions: int) -> _Split:
-    order = Seed(root, ("digits", "split")).numpy().permutation(_IMAGES).astype(np.int64)
-    frozen, others = np.sort(order[:held_out]), np.sort(order[held_out:])
-    pixels = _pixels()
+def _frame(root: int, held_out: int, dimensions: int) -> _Frame:
+    others = parted("digits", root, _IMAGES, held_out).others
+    pixels, _ = _digits()
     mean = pixels[others].mean(axis=0)
     components = _components(pixels[others] - mean, dimensions)
-    return _Split(frozen, others, mean, components, (pixels - mean) @ components)
+    return _Frame(mean, components, (pixels - mean) @ components)
 
 
 def _components(centred: FloatArray, dimensions: int) -> FloatArray:
@@ -123,7 +143,17 @@ def _components(centred: FloatArray, dimensions: int) -> FloatArray:
 
 
 @lru_cache(maxsize=1)
-def _pixels() -> FloatArray:
+def _digits() -> tuple[FloatArray, IntArray]:
+    """Return grey levels 0..16, (1797, 64), and digits, (1797,)."""
     from sklearn.datasets import load_digits  # a second of imports
 
-    return np.asarray(load_digits().data, dtype=np.float64)
+    found = load_digits()
+    return np.asarray(found.data, dtype=np.float64), np.asarray(found.target, dtype=np.int64)
+
+
+@lru_cache(maxsize=1)
+def _card() -> Mapping[str, str]:
+    with as_file(files("sklearn.datasets") / "data" / "digits.csv.gz") as path:
+        digest = digest_of_files([path])
+    licence = "CC BY 4.0 (UCI data set 80); BSD-3-Clause (scikit-learn)"
+    return {"package": "scikit-learn", "version": version("scikit-learn"), "licence": licence, "sha256": digest}

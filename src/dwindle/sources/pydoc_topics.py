@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, ClassVar, Self
@@ -51,6 +54,11 @@ class PydocTopics(OfCorpus):
         """
         self._corpus()
 
+    def card(self) -> Mapping[str, str]:
+        """Return the running Python, and the digest of all its topics as they are read."""
+        digest = hashlib.sha256(_text().encode()).hexdigest()
+        return {"package": "cpython", "version": platform.python_version(), "licence": "PSF-2.0", "sha256": digest}
+
     @classmethod
     def smallest(cls) -> Self:
         """Return short blocks of characters."""
@@ -62,8 +70,12 @@ class PydocTopics(OfCorpus):
 
 @lru_cache(maxsize=8)
 def _read(source: PydocTopics) -> Corpus:
+    reading = Reading(source.unit, source.symbols, source.length, source.tokenizer)
+    return reading.one(_text(), source.held_out)
+
+
+def _text() -> str:
+    """Return the topics in the order of their names."""
     from pydoc_data.topics import topics  # half a megabyte of text
 
-    text = "\n".join(topics[name] for name in sorted(topics))
-    reading = Reading(source.unit, source.symbols, source.length, source.tokenizer)
-    return reading.one(text, source.held_out)
+    return "\n".join(topics[name] for name in sorted(topics))

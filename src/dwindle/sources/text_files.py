@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from dwindle.contracts import Kind, Within
+from dwindle.data.pictures import digest_of_files
 from dwindle.data.tokens import Corpus, OfCorpus, Reading, Unit
 
 __all__ = ["TextFiles"]
@@ -72,6 +74,10 @@ class TextFiles(OfCorpus):
             raise ValueError(f"test is held out as a whole, so held_out {self.held_out} would change nothing")
         self._corpus()
 
+    def card(self) -> Mapping[str, str]:
+        """Return the digest of the files one after another; whose they are, nobody says."""
+        return {"package": "", "version": "", "licence": "", "sha256": _digest(self._states())}
+
     @classmethod
     def smallest(cls) -> Self:
         """Return characters of two files that are there wherever dwindle is: this one, and the seams of models."""
@@ -79,10 +85,12 @@ class TextFiles(OfCorpus):
         return cls(train=str(Path(__file__)), test=str(test), unit="characters", symbols=40, length=20)
 
     def _corpus(self) -> Corpus:
-        names = (self.path,) if self.path else (self.train, self.test)
-        states = tuple(_state(Path(name).absolute()) for name in names)
         reading = Reading(self.unit, self.symbols, self.length, self.tokenizer, line_ends=True)
-        return _read(states, reading, self.held_out)
+        return _read(self._states(), reading, self.held_out)
+
+    def _states(self) -> tuple[_State, ...]:
+        names = (self.path,) if self.path else (self.train, self.test)
+        return tuple(_state(Path(name).absolute()) for name in names)
 
 
 def _state(path: Path) -> _State:
@@ -99,6 +107,11 @@ def _read(states: tuple[_State, ...], reading: Reading, held_out: int) -> Corpus
     """Return the corpus of two files, or of one with its last blocks held out."""
     texts = [_text(path) for path, _, _ in states]
     return reading.one(texts[0], held_out) if len(texts) == 1 else reading.parts(texts[0], texts[1])
+
+
+@lru_cache(maxsize=8)
+def _digest(states: tuple[_State, ...]) -> str:
+    return digest_of_files(path for path, _, _ in states)
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from dwindle.contracts import Kind, Within
 from dwindle.data.hub import resolved
+from dwindle.data.pictures import digest_of_files
 from dwindle.data.tokens import Corpus, OfCorpus, Reading, Unit
 
 __all__ = ["Wikitext"]
@@ -72,16 +74,26 @@ class Wikitext(OfCorpus):
             raise ValueError(f"split and held_out_split are both {self.split}; expected two of {', '.join(_PUBLISHED)}")
         self._corpus()
 
+    def card(self) -> Mapping[str, str]:
+        """Return the data set, its revision where it is on the hub, and the digest of both splits' files in turn."""
+        package, _, revision = ("", "", "") if Path(self.path).expanduser().is_dir() else self.path.partition("@")
+        digest = _digest(tuple(state for split in self._states() for state in split))
+        licence = "CC BY-SA 3.0 (Wikipedia)"
+        return {"package": package or "wikitext", "version": revision, "licence": licence, "sha256": digest}
+
     @classmethod
     def smallest(cls) -> Self:
         """Return characters of two splits of a few lines, in a folder that goes when the process ends."""
         return cls(path=_few_lines().name, unit="characters", symbols=40, length=20)
 
     def _corpus(self) -> Corpus:
+        return _read(self._states(), Reading(self.unit, self.symbols, self.length, self.tokenizer, line_ends=True))
+
+    def _states(self) -> tuple[tuple[_State, ...], ...]:
+        """Return the files of each split."""
         folder = self._folder()
         splits: tuple[Split, Split] = (self.split, self.held_out_split)
-        states = tuple(tuple(map(_state, _files(folder, split))) for split in splits)
-        return _read(states, Reading(self.unit, self.symbols, self.length, self.tokenizer, line_ends=True))
+        return tuple(tuple(map(_state, _files(folder, split))) for split in splits)
 
     def _folder(self) -> Path:
         """Return the folder of the splits, on the hub or here."""
@@ -122,6 +134,11 @@ def _read(splits: tuple[tuple[_State, ...], ...], reading: Reading) -> Corpus:
         if not text.strip():
             raise ValueError(f"the text file {path} is empty")
     return reading.parts(*texts)
+
+
+@lru_cache(maxsize=8)
+def _digest(states: tuple[_State, ...]) -> str:
+    return digest_of_files(path for path, _, _ in states)
 
 
 def _text(path: Path) -> str:
