@@ -230,7 +230,8 @@ class Recorder:
         for name, columns in tables.items():
             self._safely(self._tracker.table, self._parent, columns, f"{name}.json")
         for path in artifacts:
-            self._safely(self._tracker.artifact, self._parent, path, "plots")
+            place = f"plots/{path.name}" if path.is_dir() else "plots"
+            self._safely(self._tracker.artifact, self._parent, path, place)
         self.report(self.root / "plots" / self.sweep.name / "report")
         counts = tally(self._verdicts)
         note = {"mlflow.note.content": described(self.sweep, tables.get("summary", {}), counts)}

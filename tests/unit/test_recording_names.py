@@ -167,7 +167,10 @@ def test_a_sweep_says_what_differs_what_was_found_and_keeps_its_report(grid):
     report = grid.root / "plots/ratio/report"
     report.mkdir(parents=True)
     (report / "index.html").write_text("<html></html>")
-    told.finish_sweep({"summary": {"lineage": ["fresh|x"], "frechet": ["0.1 → 0.2"]}}, [])
+    sheets = grid.root / "plots/ratio/samples"
+    sheets.mkdir()
+    (sheets / "control-000.png").write_bytes(b"PNG")
+    told.finish_sweep({"summary": {"lineage": ["fresh|x"], "frechet": ["0.1 → 0.2"]}}, [sheets])
 
     run = runs(grid)[""]
     note = run.data.tags["mlflow.note.content"]
@@ -177,7 +180,9 @@ def test_a_sweep_says_what_differs_what_was_found_and_keeps_its_report(grid):
     assert "| fresh/x | 0.1 → 0.2 |" in note
     assert run.data.tags["verdicts.loss_of_tail_data"] == "undefined 10"
     assert run.info.status == "FINISHED"
-    assert (grid.root / f"mlartifacts/ratio/{run.info.run_id}/artifacts/report/index.html").is_file()
+    kept = grid.root / f"mlartifacts/ratio/{run.info.run_id}/artifacts"
+    assert (kept / "report/index.html").is_file()
+    assert (kept / "plots/samples/control-000.png").is_file()
 
 
 def test_a_report_written_later_reaches_the_sweeps_run_and_does_not_open_it(grid):

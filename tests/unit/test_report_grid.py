@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from dwindle.report.clouds import clouds_figure, flattened
-from dwindle.report.grid import draw_grid, ladder, sheets_of
+from dwindle.report.grid import draw_grid, ladder, sheets_of, some_rows
 from dwindle.report.images import images_figure, mosaic
+from dwindle.report.large import draw_large
 from dwindle.seeds import Seed
-from dwindle.stages.job import read_rows
+from dwindle.stages.job import read_rows, told
+from dwindle.stages.lift import load_model
 from dwindle.stages.runner import run_stage
 from tests.unit.made_sweep import made_sweep, planned
 
@@ -26,6 +30,9 @@ lineages:
   replace: {{regime: replace}}
   accumulate: {{regime: accumulate, generations: 1}}
 """
+
+DIGITS = "{name: digits, space: pixels, labels: true}"
+VAE = "{name: vae, latent: 2, hidden: 8, steps: 60, batch: 20, learning_rate: 0.02}"
 
 
 def grown(root, *, source, family="gaussian"):
@@ -92,6 +99,73 @@ def test_a_mosaic_puts_each_image_at_its_generation_and_column():
     np.testing.assert_array_equal(sheet[8:10, 0:2], images[3])
     assert np.isnan(sheet[4:6]).all()
     assert np.isnan(sheet[8:10, 6:8]).all()
+
+
+def test_colours_stay_beside_each_other_and_in_range(tmp_path):
+    plan = made_sweep(tmp_path, {})
+    bright = np.full((2, 4, 4, 3), [0.2, 1.5, -0.5])
+    assert mosaic({0: bright}, [0], 2).shape == (4, 9, 3)
+    figure = images_figure(plan, {"replace": {0: bright}, "accumulate": {0: np.zeros((2, 8, 8))}})
+    colour, grey = (axes.images[0].get_array() for axes in figure.axes)
+    np.testing.assert_array_equal(colour[0, [0, 4]], [[0.2, 1.0, 0.0], [1.0, 1.0, 1.0]])  # a picture, a gap
+    assert grey.shape == (8, 17)
+
+
+def test_where_latents_can_be_fixed_each_model_is_shown_the_same_ones(tmp_path):
+    plan = grown(tmp_path, source=DIGITS, family=VAE)
+    replace, accumulate = sheets_of(tmp_path, plan, ["replace", "accumulate"], count=12, models=True)
+    assert ([*replace.rows], [*replace.made], [*accumulate.made]) == ([0], [0, 1, 2, 3], [0, 1])
+    np.testing.assert_array_equal(replace.made[0], accumulate.made[0])  # lineages start from the same model
+    family, how = told(replace.recipe.family, replace.recipe.source), replace.recipe.sampler
+    models = [load_model(family, tmp_path / f"models/replace/00{t}") for t in (0, 2)]
+    drawn = [model.sample(12, sampler=how, seed=Seed(replace.recipe.seed).at("grid")) for model in models]
+    order = np.argsort(drawn[0].filled_labels()[0], kind="stable")
+    np.testing.assert_array_equal(replace.made[2], drawn[1].values[0, order])
+    first = draw_grid(tmp_path, plan).read_bytes()
+    shutil.rmtree(tmp_path / "models/replace/001")
+    (replace,) = sheets_of(tmp_path, plan, ["replace"], count=12, models=True)
+    assert ([*replace.rows], replace.made) == ([0, 1, 2, 3], {})
+    assert draw_grid(tmp_path, plan).read_bytes() != first
+    shutil.rmtree(tmp_path / "models/accumulate/001")  # the last one: as if it were still to come
+    (accumulate,) = sheets_of(tmp_path, plan, ["accumulate"], count=12, models=True)
+    assert [*accumulate.made] == [0]
+
+
+def test_the_sheet_says_what_it_shows(tmp_path):
+    plan = made_sweep(tmp_path, {})
+    images = {name: {-1: np.ones((2, 8, 8)), 0: np.ones((2, 8, 8))} for name in ("replace", "accumulate")}
+    figure = images_figure(plan, images, latents={"replace"})
+    about = " ".join(figure.texts[1].get_text().split())
+    assert "one set of latents and what each generation's model makes of them" in about
+    assert "*: random rows that each generation's parent made" in about
+    assert [axes.get_title() for axes in figure.axes] == ["replace", "accumulate *"]
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["real", "0"]
+    assert "*" not in images_figure(plan, images, latents=[*images]).texts[1].get_text()
+
+
+def test_a_large_sheet_shows_rows_by_class_and_is_made_once(tmp_path):
+    plan = grown(tmp_path, source=DIGITS, family="gaussian")
+    folder = draw_large(tmp_path, plan)
+    sheets = sorted(path.name for path in folder.iterdir())
+    assert sheets == [*(f"accumulate-00{t}.png" for t in range(2)), *(f"replace-00{t}.png" for t in range(4))]
+    anchor = some_rows(plan.recipe("replace"), tmp_path / "data/replace/000/real", 0, 100)
+    assert (np.diff(anchor.labels[0]) >= 0).all()
+    shown = imread(folder / "replace-000.png")
+    times = shown.shape[1] // 89  # ten pictures of eight pixels and nine gaps
+    np.testing.assert_allclose(shown[::times, ::times][10:18, 9:17], 1 - anchor.values[0, 11].reshape(8, 8), atol=0.01)
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    (folder / "gone-000.png").write_bytes(b"")
+    (folder / "replace-002.png").write_bytes(b"")
+    shutil.rmtree(tmp_path / "data/replace/001/synthetic")
+    draw_large(tmp_path, plan)
+    after = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {path.name for path in {*before} - {*after}} == {"replace-001.png"}
+    assert {path.name for path in after if after[path] != before.get(path)} == {"replace-002.png"}
+
+
+def test_rows_that_are_no_pictures_have_no_large_sheets(tmp_path):
+    assert draw_large(tmp_path, grown(tmp_path, source="gaussian")) is None
+    assert not (tmp_path / "plots").exists()
 
 
 def test_all_lineages_share_one_grey_scale(tmp_path):

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FAINT", "INK", "QUIET", "colours", "darker", "markers", "plain_ticks", "plots_folder", "save", "styled"]
+__all__ = [
+    "FAINT",
+    "INK",
+    "QUIET",
+    "colours",
+    "darker",
+    "keep",
+    "markers",
+    "plain_ticks",
+    "plots_folder",
+    "save",
+    "styled",
+]
 
 INK, QUIET, FAINT = "#222222", "#6b6b6b", "#dddddd"
 
@@ -110,7 +122,11 @@ def save(figure: Figure, path: Path, *, dpi: int = 144) -> Path:
     """
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
-    content = stream.getvalue()
+    return keep(path, stream.getvalue())
+
+
+def keep(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; one that already holds these bytes is left alone."""
     if not path.is_file() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
         working = path.with_name(f".{path.name}.{os.getpid()}.tmp")

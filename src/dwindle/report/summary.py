@@ -14,6 +14,7 @@ from dwindle.report.canvas import plots_folder
 from dwindle.report.curves import draw_curves
 from dwindle.report.grid import draw_grid
 from dwindle.report.histograms import draw_histograms
+from dwindle.report.large import FOLDER, draw_large
 from dwindle.report.page.answers import ANSWERED, write_answers
 from dwindle.report.profiles import profiles
 from dwindle.report.table import SweepTable, sweep_table
@@ -33,7 +34,7 @@ class Summary:
 
     Args:
         table: one line a lineage.
-        pictures: the files drawn, curves first.
+        pictures: the files drawn, curves first, and the folder of large sheets.
         commands: what to run next, and what for.
         tables: what else there is to say: the collapse profile, and whether a published result was reproduced.
         notes: what the reader must know: lineages that ended early, records that are pending.
@@ -64,8 +65,8 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, commands: Mapping[str, str], ch
         commands: what to run next in the first place, and what for.
         changed: whether any measure changed since the pictures were drawn last.
     """
-    there = plots_folder(sweep.root, plan.sweep).glob("*.*")
-    pictures = sorted(path for path in there if path.suffix in _SHOWN or path.name == ANSWERED)
+    folder = plots_folder(sweep.root, plan.sweep)
+    pictures = sorted(path for path in folder.glob("*.*") if path.suffix in _SHOWN or path.name == ANSWERED)
     curves = (sweep.root / CURVES).stat().st_mtime_ns
     if changed or not pictures or min(path.stat().st_mtime_ns for path in pictures) < curves:
         samples = (
@@ -76,6 +77,8 @@ def summarize_sweep(sweep: Sweep, plan: Plan, *, commands: Mapping[str, str], ch
             write_answers(sweep.root, plan),
         )
         pictures = [draw_curves(sweep.root, plan), *(path for path in samples if path is not None)]
+        draw_large(sweep.root, plan)
+    pictures += [folder / FOLDER] if (folder / FOLDER).is_dir() else []
     place = "" if sweep.root.resolve() == Path.cwd() else f"cd {shlex.quote(str(sweep.root))} && "
     commands = dict(commands) | {
         f"{place}dvc status": "every dataset and model is recorded",
