@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from dwindle.contracts import FRESH, Informed, Provenance, Rows, Seed
 from dwindle.curators.detector import Detector
 from dwindle.curators.quota import Quota
 from dwindle.curators.verifier import Verifier
+from dwindle.sources.census import Census
+from dwindle.sources.digits import Digits
+from dwindle.sources.gaussian import Gaussian
+from dwindle.sources.iris import Iris
 
 SEED = Seed(4, ("judges",))
 
@@ -115,6 +120,31 @@ def test_the_quota_counts_labels_of_pairs():
     rows = Rows(np.array([[[9.0, 0], [8.0, 0], [7.0, 0], [6.0, 1]]]))
     anchor = Rows(np.array([[[1.0, 0], [2.0, 1]]]))
     np.testing.assert_allclose(curate(Quota(), rows, anchor).weights, [[2 / 3, 2 / 3, 2 / 3, 2.0]])
+
+
+def test_the_quota_counts_labels_of_vectors():
+    vectors, anchor = np.zeros((1, 4, 2)), Rows(np.ones((1, 3, 2)), labels=np.array([[0, 1, 1]]))
+    curated = curate(Quota(), Rows(vectors, labels=np.array([[0, 0, 1, -1]])), anchor)
+    np.testing.assert_allclose(curated.weights, [[2 / 3, 2 / 3, 8 / 3, 0.0]])
+
+
+def test_the_quota_gives_the_groups_of_a_table_their_shares_and_touches_nothing_inside_them():
+    source = Census(minority=0.3)
+    anchor = source.draw(500, first=0, chains=3, seed=SEED)
+    rows = Census(minority=0.05).draw(400, first=0, chains=3, seed=SEED)
+    curated, groups = curate(Quota().given(source), rows, anchor), source.groups(rows)
+    found = (curated.weights * groups).sum(axis=1) / curated.weights.sum(axis=1)
+    np.testing.assert_allclose(found, source.groups(anchor).mean(axis=1))
+    for chain in range(3):
+        assert len(np.unique(curated.weights[chain])) == 2
+
+
+def test_a_quota_of_rows_without_groups_or_labels_is_refused():
+    with pytest.raises(ValueError, match=r"Iris has no column of groups"):
+        Quota().given(Iris())
+    assert "carry none" in Quota().refuses(SimpleNamespace(source=Gaussian()))
+    assert Quota().refuses(SimpleNamespace(source=Census())) == ""
+    assert Quota().refuses(SimpleNamespace(source=Digits(labels=True))) == ""
 
 
 def test_a_stratum_that_is_lost_stays_lost_and_one_that_never_was_goes():

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar, cast
 
 import numpy as np
 
+from dwindle.checks.example_rows import (
+    CHAINS,
+    COUNT,
+    LENGTH,
+    SEED,
+    SHARES,
+    SYMBOLS,
+    away,
+    rows_of,
+    whole_numbers,
+    with_provenance,
+)
 from dwindle.contracts import (
     REAL,
     Array,
@@ -18,7 +30,6 @@ from dwindle.contracts import (
     Informed,
     IntArray,
     Kind,
-    Origin,
     Provenance,
     Rows,
     Seed,
@@ -42,58 +53,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-SEED = Seed(20, ("checks",))
-CHAINS, COUNT, SYMBOLS = 3, 40, 8
-_LENGTH = 6  # tokens of a sequence
-_SHARES = np.diff(np.sqrt(np.arange(SYMBOLS + 1) / SYMBOLS))  # of the tokens of a sequence
-_MIXING = np.array([[1.0, 0.0], [0.6, 0.8]])
-
-
-def rows_of(
-    kind: Kind, *, chains: int = CHAINS, count: int = COUNT, symbols: int = SYMBOLS, name: str = "rows"
-) -> Rows:
-    """Return rows for a family or a metric.
-
-    Correlated normals (c, n, 2) for vectors, symbols of unequal frequency (c, n), two inputs and a label 0 or 1 that
-    depends on them (c, n, 3) for pairs, tokens of unequal frequency (c, n, 6) for sequences, two numbers, a colour of
-    three, a group of two and a target of two that depends on the numbers (c, n, 5) for tables.
-
-    Args:
-        kind: what a row is.
-        chains: number of chains c.
-        count: rows a chain n.
-        symbols: size of the alphabet.
-        name: another name gives other rows of the same law.
-    """
-    generator = SEED.at(name).numpy()
-    if kind == "symbols":
-        return Rows((symbols * generator.random((chains, count)) ** 2).astype(np.int64))
-    if kind == "sequences":
-        return Rows((symbols * generator.random((chains, count, _LENGTH)) ** 2).astype(np.int64))
-    vectors = generator.standard_normal((chains, count, 2))
-    if kind == "pairs":
-        chance = 1.0 / (1.0 + np.exp(-vectors.sum(axis=2)))
-        return Rows(np.dstack([vectors, generator.random((chains, count)) < chance]))
-    if kind == "tables":
-        chance = 1.0 / (1.0 + np.exp(-2.0 * vectors.sum(axis=2)))
-        colour = np.clip(np.floor(1.5 + vectors[..., 0]), 0, 2)
-        group = generator.random((chains, count)) < 0.3
-        return Rows(np.dstack([vectors @ _MIXING.T, colour, group, generator.random((chains, count)) < chance]))
-    return Rows(vectors @ _MIXING.T + 1.0)
-
-
-def whole_numbers(kind: Kind) -> bool:
-    """Say whether rows of this kind hold whole numbers: symbols or tokens."""
-    return kind in ("symbols", "sequences")
-
-
-def away(kind: Kind, values: Array) -> Array:
-    """Return rows that are far from these, of a kind that is not symbols: every level of a table is its first one."""
-    far = 10.0 * values + 50.0
-    if kind == "tables":
-        far[..., 2:] = 0.0
-    return far
 
 
 def source_of(kind: Kind) -> Source:
@@ -122,13 +81,8 @@ def labelled(family: T) -> T:
     return cast(T, family.given(_Classes())) if isinstance(family, Informed) else family
 
 
-def with_provenance(rows: Rows, origin: Origin = REAL) -> Rows:
-    """Return the same rows as rows of that origin."""
-    return Rows(rows.values, rows.weights, Provenance.of(origin, rows.chains, rows.count))
-
-
 def evidence(kind: Kind, *, samples: Array | None = None) -> Evidence:
-    """Return evidence about a model that repeats its training rows.
+    """Return evidence about a model that repeats its training rows; vectors are pictures, too, and labelled.
 
     Args:
         kind: what a row is.
@@ -140,12 +94,18 @@ def evidence(kind: Kind, *, samples: Array | None = None) -> Evidence:
         model=_Repeating(training),
         samples=rows_of(kind, name="samples") if samples is None else Rows(samples),
         held_out=with_provenance(rows_of(kind, chains=1, name="held-out")),
-        anchor=with_provenance(rows_of(kind, name="anchor")),
+        anchor=_anchor(kind),
         training=training,
-        source=source_of(kind),
+        source=_Shown() if kind == "vectors" else source_of(kind),
         seed=SEED.at("metric"),
         reference=_Repeating(with_provenance(rows_of(kind, name="generation 0"))),
     )
+
+
+def _anchor(kind: Kind) -> Rows:
+    """Return real rows; vectors are of three classes, by their first number."""
+    rows = with_provenance(rows_of(kind, name="anchor"))
+    return replace(rows, labels=np.digitize(rows.values[..., 0], (0.5, 1.5))) if kind == "vectors" else rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +134,10 @@ class _Repeating:
     def next_probabilities(self, rows: Rows) -> FloatArray:
         """Return the same probability for every token after every row of every chain, (c, n, K)."""
         return np.full((self.training.chains, rows.count, SYMBOLS), 1.0 / SYMBOLS)
+
+    def encode(self, rows: Rows) -> FloatArray:
+        """Return the rows themselves as latents, of one chain for every chain, (c, n, d)."""
+        return np.broadcast_to(rows.values, (self.training.chains, *rows.values.shape[1:])).astype(np.float64)
 
     def coefficients(self) -> FloatArray:
         """Return coefficients that are a little off those of the example pairs, (c, 2)."""
@@ -224,6 +188,23 @@ class _Moded(_Vectors):
 
 
 @dataclass(frozen=True)
+class _Shown(_Moded):
+    """An endless source of example vectors of three classes that can be looked at, 4 x 4 pixels."""
+
+    def label_names(self) -> tuple[str, ...]:
+        """Return the classes."""
+        return ("low", "middle", "high")
+
+    def pixels(self) -> None:
+        """Return None: a row's values are not the pixels."""
+        return None
+
+    def images(self, values: Array, *, seed: Seed) -> FloatArray:
+        """Return rows as grey waves, (n, 4, 4)."""
+        return np.asarray(values @ np.cos(np.outer([1.0, 2.0], np.arange(16.0)))).reshape(-1, 4, 4)
+
+
+@dataclass(frozen=True)
 class _Symbols(_Vectors):
     """An endless source of example symbols."""
 
@@ -253,15 +234,15 @@ class _Sequences(_Vectors):
 
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the exact log-probability of each row, nats, (c, n)."""
-        return np.asarray(np.log(_SHARES)[rows.values].sum(axis=2))
+        return np.asarray(np.log(SHARES)[rows.values].sum(axis=2))
 
     def entropy(self) -> float:
         """Return the exact entropy of a row, nats."""
-        return float(-_LENGTH * _SHARES @ np.log(_SHARES))
+        return float(-LENGTH * SHARES @ np.log(SHARES))
 
     def known_facts(self) -> Facts:
         """Return two facts of one token each, a common and a rare one."""
-        return Facts(np.array([[1], [2]]), np.array([0, 0]), _SHARES[1:3], np.array([False, True]))
+        return Facts(np.array([[1], [2]]), np.array([0, 0]), SHARES[1:3], np.array([False, True]))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Deduplicate:
     """
 
     judges: ClassVar[Literal["synthetic", "new"]] = "synthetic"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences"})
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences", "tables"})
 
     against_anchor: bool = True
 

@@ -30,7 +30,7 @@ class Detector:
     """
 
     judges: ClassVar[Literal["synthetic", "new"]] = "new"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences"})
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences", "tables"})
 
     true_positive_rate: Rate = 0.9
     false_positive_rate: Rate = 0.1

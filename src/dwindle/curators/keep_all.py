@@ -15,7 +15,7 @@ class KeepAll:
     """Keeps every new row with the weight it came with: what a lineage without curation does."""
 
     judges: ClassVar[Literal["synthetic", "new"]] = "synthetic"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences"})
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"vectors", "symbols", "pairs", "sequences", "tables"})
 
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Keep every row that exists."""
