@@ -149,7 +149,7 @@ def _modules(recipe: Recipe, stage: str, generation: int) -> list[str]:
         used[stage].append(recipe.source)
     if stage in ("generate", "train") and used[stage] and isinstance(recipe.family, Informed):
         used[stage].append(recipe.source)
-    return [_module(item) for item in used[stage]]
+    return [name for item in used[stage] for name in (_module(item), *getattr(item, "modules", ()))]
 
 
 def _module(instance: object) -> str:

@@ -19,7 +19,7 @@ __all__ = ["asked", "run", "shared", "together"]
 
 
 def run(job: Job, out: Path) -> Mapping[str, Any]:
-    """Write the new rows, each with its provenance."""
+    """Write the new rows, each with its provenance; the facts say whether a model, rules or a simulator made them."""
     chains = job.recipe.chains
     if job.generation == 0:
         link_shard(job.inputs["generator"], "real", out)
@@ -27,7 +27,8 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     rows = _sample(job)
     name = f"synthetic-{job.generation:03d}"
     write_shard(out, name, rows)
-    return {"shards": [name], "rows": {"synthetic": rows.count}, "chains": chains}
+    made = getattr(job.recipe.family, "makes", "modelled")
+    return {"shards": [name], "rows": {"synthetic": rows.count}, "chains": chains, "made": made}
 
 
 def asked(job: Job) -> int:
