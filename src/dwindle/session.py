@@ -22,12 +22,12 @@ from dwindle.errors import StageFailed, Starved
 from dwindle.examining import examine
 from dwindle.plan import Plan, unroll, write_plan
 from dwindle.recording import Recorder
-from dwindle.report.profiles import details, passages, profile_tags
+from dwindle.report.profiles import details, extinctions, passages, profile_tags
 from dwindle.report.progress import Progress
 from dwindle.report.summary import Summary
 from dwindle.stages.cohorts import divided
 from dwindle.stages.equipment import equipped, prepared
-from dwindle.stages.results import collapsed, is_done
+from dwindle.stages.results import collapsed, evaluations, is_done
 from dwindle.stages.runner import run_stage
 from dwindle.stages.workers import Workers
 from dwindle.survey import finished_generations
@@ -261,7 +261,8 @@ class Session:
 
     async def finish(self) -> Summary:
         """Compare the lineages: the table, the pictures, and their place in MLflow and DVC."""
-        if len(self.ended) == len(self.names) and not any((self.root / "metrics").glob("*/*.json")):
+        grown = any(True for name in self.names for _ in evaluations(self.root, self.plan, name))
+        if len(self.ended) == len(self.names) and not grown:
             self.judge()  # nothing was evaluated, so there is nothing to compare
         compared = await self._at_desk(run_stage, self.root, "compare")
         await self._at_desk(self._recorder.commit, ["compare"])
@@ -272,7 +273,8 @@ class Session:
         )
         summary, found = examined.summary, examined.profiles
         for name in found:
-            await self._at_desk(self._recorder.judged, name, profile_tags(found[name]), passages(found[name]))
+            times = passages(found[name]) | extinctions(found[name])
+            await self._at_desk(self._recorder.judged, name, profile_tags(found[name]), times)
         tables = {"summary": summary.columns} | {table.name: table.by_column for table in summary.tables}
         tables |= {"profile_details": details(found)} if found else {}
         await self._at_desk(self._recorder.finish_sweep, tables, summary.pictures)

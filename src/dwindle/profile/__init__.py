@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dwindle.profile.bands import ALPHA, PERSISTENCE, Band, control_band
 from dwindle.profile.early_warning import Forecast, forecast
+from dwindle.profile.extinction import Extinction, extinction
 from dwindle.profile.passage import Passage, passage
 from dwindle.profile.phases import Phase, phase_of
 from dwindle.profile.profiles import Profile, profile_of
@@ -19,6 +20,7 @@ __all__ = [
     "DEFINITIONS",
     "PERSISTENCE",
     "Band",
+    "Extinction",
     "Forecast",
     "Passage",
     "Phase",
@@ -29,6 +31,7 @@ __all__ = [
     "Trajectory",
     "Verdict",
     "control_band",
+    "extinction",
     "forecast",
     "passage",
     "phase_of",

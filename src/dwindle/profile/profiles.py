@@ -9,6 +9,7 @@ from typing import Any
 
 from dwindle.profile import loss, risk
 from dwindle.profile.bands import ALPHA, PERSISTENCE, control_band
+from dwindle.profile.extinction import Extinction, extinction
 from dwindle.profile.passage import Passage, passage
 from dwindle.profile.phases import Phase, phase_of
 from dwindle.profile.thresholds import Thresholds
@@ -29,11 +30,13 @@ class Profile:
         verdicts: one for each of `DEFINITIONS`, in that order.
         passages: when each measure left its control band, in the order of the measures.
         phase: the phase of collapse.
+        extinction: when the smallest group has no sample; None where nothing measures it.
     """
 
     verdicts: tuple[Verdict, ...]
     passages: Mapping[str, Passage]
     phase: Phase
+    extinction: Extinction | None = None
 
     def rows(self) -> list[dict[str, str]]:
         """Return the table of the verdicts, one row a definition."""
@@ -48,7 +51,8 @@ class Profile:
         """Return plain data for JSON; what is undefined or never happened is null, with its reason."""
         passages = {name: found.as_dict() for name, found in self.passages.items()}
         verdicts = [verdict.as_dict() for verdict in self.verdicts]
-        return {"verdicts": verdicts, "passages": passages, "phase": self.phase.as_dict()}
+        lost = {} if self.extinction is None else {"extinction": self.extinction.as_dict()}
+        return {"verdicts": verdicts, "passages": passages, "phase": self.phase.as_dict(), **lost}
 
 
 def profile_of(
@@ -89,7 +93,7 @@ def profile_of(
     }
     passages = {name: passage(one, bands[name]) for name, one in measures.items()}
     phase = phase_of(measures, passages, limits, persistence=persistence)
-    return Profile((*first, scaling, *rest), passages, phase)
+    return Profile((*first, scaling, *rest), passages, phase, extinction(measures))
 
 
 def _late(generation: float) -> float:

@@ -29,6 +29,7 @@ from dwindle.seeds import Seed
 
 __all__ = [
     "details",
+    "extinctions",
     "forecast_table",
     "passages",
     "phase_label",
@@ -111,6 +112,12 @@ def passages(profile: Profile) -> dict[str, float]:
     return {name: generation for name, generation in known.items() if math.isfinite(generation)}
 
 
+def extinctions(profile: Profile) -> dict[str, float]:
+    """Return the median generation in which the smallest group is lost, where half of the chains have lost it."""
+    found = profile.extinction
+    return {} if found is None or not math.isfinite(found.median) else {"smallest_group_lost": found.median}
+
+
 def profile_tables(root: Path, plan: Plan, found: Mapping[str, Profile]) -> list[TextTable]:
     """Return the tables that a sweep ends with: a line a lineage, and the sources of error where there are arms."""
     tables = [_overview(found)] if found else []
@@ -157,6 +164,7 @@ def _first(profile: Profile) -> str:
 def verdicts_table(lineage: str, profile: Profile) -> TextTable:
     """Return a lineage's profile, a line a definition, with every first passage below."""
     notes = [f"phase: {profile.phase.label} ({profile.phase.reason})"]
+    notes += [f"smallest group lost for good: {profile.extinction.told}"] if profile.extinction else []
     notes += [_passage_line(row) for row in profile.passage_rows()]
     notes += ["of measures that do not drift, one in twenty leaves its band by chance"] if profile.passages else []
     rows = tuple(_verdict_line(verdict) for verdict in profile.verdicts)
