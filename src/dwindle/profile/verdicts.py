@@ -31,7 +31,7 @@ DEFINITIONS = (
 )
 """The definitions of collapse. Source: Schaeffer et al. 2025, Model collapse does not mean what you think."""
 
-_RISKS = ("risk", "perplexity", "parameter_error", "frechet", "sliced_wasserstein", "mean_error")
+_RISKS = ("risk", "perplexity", "parameter_error", "frechet", "sliced_wasserstein", "mean_error", "column_distance")
 
 CANDIDATES: Mapping[str, tuple[str, ...]] = {
     DEFINITIONS[0]: _RISKS,
@@ -39,7 +39,7 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = {
     DEFINITIONS[2]: _RISKS,
     DEFINITIONS[3]: ("log_variance", "variance_ratio", "variance", "heterozygosity"),
     DEFINITIONS[4]: ("parameter_error", "frechet", "sliced_wasserstein", "mean_error", "risk", "perplexity"),
-    DEFINITIONS[5]: ("tail_mass", "tail_coverage", "missing_mass", "recall", "support"),
+    DEFINITIONS[5]: ("tail_mass", "tail_coverage", "missing_mass", "recall", "support", "groups_alive"),
     DEFINITIONS[6]: ("on_mode",),
     DEFINITIONS[7]: ("precision", "hallucinations", "on_mode"),
 }
