@@ -11,10 +11,14 @@ import pytest
 from dwindle.config.sweep import load_sweep
 from dwindle.errors import BadInput
 from dwindle.profile import DEFINITIONS
-from flows.presets import PRESETS, preset_names, wants_gpu, workspace
+from flows.presets import PRESETS, preset_names, set_apart, workspace
 from tests.unit.given_texts import given_folder
 
 FILES = sorted(PRESETS.glob("*.yaml"))
+GIVEN = {
+    "nature-opt125m": ("source.path=given/wikitext", "source.variant=''"),
+    "mad-images-mnist": ("source.folder=given/mnist",),
+}
 SWEEP = """\
 sweep: own
 generations: 1
@@ -48,14 +52,15 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @cache
 def shipped(path: Path):
-    here = ["source.path=given/wikitext", "source.variant=''"] if path.stem == "nature-opt125m" else []
-    return load_sweep(path, [*here, "budget=60"] if wants_gpu(path.stem) else ())
+    return load_sweep(path, [*GIVEN.get(path.stem, ()), "budget=60"] if set_apart(path.stem) else ())
 
 
-def test_presets_that_want_a_gpu_say_so_where_nothing_else_of_them_is_read():
-    assert {path.stem for path in FILES if shipped(path).preset.gpu} == {"nature-opt125m", "tinystories-gpt2-9m"}
-    assert all(wants_gpu(path.stem) == shipped(path).preset.gpu for path in FILES)
-    assert all(shipped(path).engine.gpus == 1 for path in FILES if wants_gpu(path.stem))
+def test_presets_that_want_a_gpu_or_data_say_so_where_nothing_else_of_them_is_read():
+    apart = {path.stem: shipped(path) for path in FILES if set_apart(path.stem)}
+    assert {name for name, sweep in apart.items() if sweep.preset.gpu} == {"nature-opt125m", "tinystories-gpt2-9m"}
+    assert {name for name, sweep in apart.items() if sweep.preset.data} == {"mad-images-mnist"}
+    assert all(sweep.preset.data or sweep.engine.gpus == 1 for sweep in apart.values())
+    assert not any(shipped(path).preset.gpu or shipped(path).preset.data for path in FILES if path.stem not in apart)
 
 
 def own(folder, *checks):
