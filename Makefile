@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 demo: setup
 	python -m flows.sweep
 
-# Grow the presets that want no GPU, about half an hour, and say which published results they reproduce.
+# Grow the presets that want no GPU and no data of yours, about three quarters of an hour, and say which published results they reproduce.
 reproduce: setup
 	python -m flows.reproduce --all
 
