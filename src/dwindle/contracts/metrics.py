@@ -71,7 +71,8 @@ class Measurement:
         values: (c,), nan where undefined.
         reason: why some are undefined; empty where all are defined.
         detail: what a picture shows beside the number, as plain JSON data that is kept with it: `histogram`
-            (`edges` (b + 1), `shares` (c, b)) or `texts` (a list of `prompt` and `answer`).
+            (`edges` (b + 1), `shares` (c, b)) or `texts` (a list of `prompt` and `answer`); and `features` (`sha256`),
+            the frozen network that a number was seen through.
     """
 
     values: FloatArray

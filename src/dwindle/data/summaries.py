@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from dwindle.data.rows import Array, FloatArray
 
-__all__ = ["NOT_FINITE", "chain_blocks", "mean_and_covariance", "squared_wasserstein", "usable_chains"]
+__all__ = [
+    "NOT_FINITE",
+    "chain_blocks",
+    "frechet_distances",
+    "mean_and_covariance",
+    "squared_wasserstein",
+    "usable_chains",
+]
 
 NOT_FINITE = "the samples hold nan, inf or numbers too large to square"
 """Why a chain that `usable_chains` refuses has no number."""
@@ -55,6 +62,29 @@ def mean_and_covariance(values: Array) -> tuple[FloatArray, FloatArray]:
     if count < 2:
         return mean, np.full((*mean.shape, mean.shape[1]), np.nan)
     return mean, shifted.swapaxes(1, 2) @ shifted / (count - 1)
+
+
+def frechet_distances(samples: Array, held_out: Array) -> tuple[FloatArray, str]:
+    """Return each chain's squared Frechet distance over the real total variance, (c,), and why there is none, else "".
+
+    d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), divided by tr S2, with unbiased covariances.
+
+    Source: Dowson and Landau 1982 (distance between normal laws).
+
+    Args:
+        samples: (c, n, d) finite numbers.
+        held_out: (1, m, d) finite numbers.
+    """
+    if min(samples.shape[1], held_out.shape[1]) < 2:
+        return np.full(len(samples), np.nan), "a covariance takes two rows"
+    (real_mean,), (real_covariance,) = mean_and_covariance(held_out)
+    if not np.trace(real_covariance) > 0:
+        return np.full(len(samples), np.nan), "the held-out rows do not vary"
+    distances = np.empty(len(samples))
+    for block in chain_blocks(len(samples), samples.shape[1] * samples.shape[2] + 2 * real_covariance.size):
+        mean, covariance = mean_and_covariance(samples[block])
+        distances[block] = squared_wasserstein(mean, covariance, real_mean, real_covariance)
+    return np.asarray(distances / np.trace(real_covariance)), ""
 
 
 def squared_wasserstein(
