@@ -57,9 +57,7 @@ def test_a_lineage_leaves_the_same_bytes_alone_and_in_a_cohort(together: Path, t
     assert files(together) == files(alone) != {}
 
 
-def test_the_chains_of_all_lineages_are_fitted_at_once(
-    together: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_chains_of_all_lineages_are_fitted_at_once(together: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     root = shutil.copytree(together, tmp_path / "copy")
     plan, fitted, fit = read_plan(root), [], RecurrentLm.fit
     for lineage in plan.recipes:

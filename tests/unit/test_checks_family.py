@@ -5,111 +5,15 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 
 from dwindle.checks import CheckFailed, check_family, family_checks
 from dwindle.contracts import Rows, Within
-
-
-@dataclass(frozen=True, eq=False)
-class NormalModel:
-    means: np.ndarray
-    variances: np.ndarray
-
-    def sample(self, count, *, sampler, seed, prompts=None):
-        noise = seed.numpy().standard_normal((len(self.means), count, self.means.shape[1]))
-        return Rows(self.means[:, None] + noise * np.sqrt(self.variances * sampler.variance_factor)[:, None])
-
-    def log_prob(self, rows):
-        squares = (rows.values - self.means[:, None]) ** 2 / self.variances[:, None]
-        return -0.5 * (squares + np.log(2 * np.pi * self.variances)[:, None]).sum(axis=2)
-
-    def mean(self):
-        return self.means
-
-    def covariance(self):
-        return self.variances[:, :, None] * np.eye(self.means.shape[1])
-
-    def save(self, folder):
-        np.savez(folder / "model.npz", means=self.means, variances=self.variances)
-
-
-@dataclass(frozen=True)
-class Normal:
-    """Independent normal laws, one a dimension.
-
-    Args:
-        ridge: what is added to each variance.
-    """
-
-    kind: ClassVar[str] = "vectors"
-    chains_at_once: ClassVar[bool] = True
-    knobs: ClassVar[frozenset[str]] = frozenset({"variance_factor"})
-    model: ClassVar[type] = NormalModel
-
-    ridge: Annotated[float, Within(low=0.0, high=1.0)] = 1e-9
-
-    def fit(self, rows, *, seed, parent=None):
-        weights = rows.filled_weights()[..., None]
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        means = (weights * rows.values).sum(axis=1)
-        variances = (weights * (rows.values - means[:, None]) ** 2).sum(axis=1) + self.ridge
-        return self.model(means, variances)
-
-    def load(self, folder):
-        with np.load(folder / "model.npz") as saved:
-            return self.model(saved["means"], saved["variances"])
-
-    @classmethod
-    def smallest(cls):
-        return cls()
-
-
-@dataclass(frozen=True, eq=False)
-class SharesModel:
-    shares: np.ndarray
-
-    def sample(self, count, *, sampler, seed, prompts=None):
-        generator = seed.numpy()
-        return Rows(np.array([generator.choice(len(p), count, p=p) for p in self.shares]))
-
-    def probabilities(self):
-        return self.shares
-
-    def save(self, folder):
-        np.save(folder / "shares.npy", self.shares)
-
-
-@dataclass(frozen=True)
-class Shares:
-    """The share of each symbol.
-
-    Args:
-        symbols: size of the alphabet.
-    """
-
-    kind: ClassVar[str] = "symbols"
-    chains_at_once: ClassVar[bool] = False
-    knobs: ClassVar[frozenset[str]] = frozenset()
-    model: ClassVar[type] = SharesModel
-
-    symbols: Annotated[int, Within(low=2)] = 5
-
-    def fit(self, rows, *, seed, parent=None):
-        weights = rows.filled_weights()
-        counts = [np.bincount(*chain, minlength=self.symbols) for chain in zip(rows.values, weights, strict=True)]
-        return self.model(np.array(counts) / weights.sum(axis=1, keepdims=True))
-
-    def load(self, folder):
-        return self.model(np.load(folder / "shares.npy"))
-
-    @classmethod
-    def smallest(cls):
-        return cls()
+from tests.unit.whole_families import Normal, NormalModel, Shares
 
 
 def broken(whole: type = Normal, **parts: Any) -> Any:
@@ -154,6 +58,31 @@ def _fit_unweighted(self, rows, *, seed, parent=None):
 def _sample_plain(self, count, *, sampler, seed, prompts=None):
     noise = seed.numpy().standard_normal((len(self.means), count, self.means.shape[1]))
     return Rows(self.means[:, None] + noise * np.sqrt(self.variances)[:, None])
+
+
+class _Batch(NormalModel):
+    """Models that draw chain by chain, so that lineages could share a batch."""
+
+    def sample(self, count, *, sampler, seed, prompts=None):
+        noise = [seed.at("chain", chain).numpy().standard_normal((count, 2)) for chain in range(len(self.means))]
+        return Rows(self.means[:, None] + np.stack(noise) * np.sqrt(self.variances * sampler.variance_factor)[:, None])
+
+
+def _together(self, models):
+    return _Batch(*(np.concatenate([getattr(one, name) for one in models]) for name in ("means", "variances")))
+
+
+def _apart(self, model, chains):
+    ends = np.cumsum(chains)[:-1]
+    return list(map(_Batch, np.split(model.means, ends), np.split(model.variances, ends)))
+
+
+COHORT = {"model": _Batch, "together": _together, "apart": _apart}
+
+
+def _fit_by_all_chains(self, rows, *, seed, parent=None):
+    fitted = Normal.fit(self, rows, seed=seed)
+    return _Batch(fitted.means, np.broadcast_to(fitted.variances.mean(axis=0), fitted.variances.shape))
 
 
 def _save_pickle(self, folder):
@@ -211,6 +140,14 @@ BROKEN: Mapping[str, list[Any]] = {
     "check_constant_rows_are_fitted_or_refused": [
         with_means(lambda means, parent: np.where(abs(means - 0.5) < 1e-9, np.nan, means))
     ],
+    "check_labels_travel_with_rows": [
+        with_model(
+            sample=lambda self, count, **rest: replace(
+                NormalModel.sample(self, count, **rest), labels=np.full((3, count), 3)
+            )
+        )
+    ],
+    "check_a_cohort_is_its_lineages": [broken(**COHORT, fit=_fit_by_all_chains)],
     "check_samples_have_the_shape_that_was_asked_for": [
         with_model(sample=lambda self, count, **rest: NormalModel.sample(self, max(1, count - 1), **rest)),
         with_model(Shares, sample=lambda self, count, **rest: Rows(np.full((1, count), self.shares.shape[1]))),
@@ -259,6 +196,10 @@ def test_each_check_names_the_claim_that_is_broken(check):
     for family in BROKEN[check.__name__]:
         with pytest.raises(CheckFailed, match=f"^{check.__name__}: {type(family).__name__}: expected (?!no exception)"):
             check(family)
+
+
+def test_a_whole_cohort_passes():
+    check_family(broken(**COHORT))
 
 
 def test_constant_rows_may_be_refused_with_a_reason():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dwindle.checks import CheckFailed, check_source, source_checks
-from dwindle.contracts import FRESH, REAL, Provenance, Rows, Within
+from dwindle.contracts import FRESH, REAL, Column, Provenance, Rows, Within
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,50 @@ class Table:
         order = [seed.at("order", chain).numpy().permutation(rest) for chain in range(chains)]
         return self._rows(np.array(order)[:, first : first + count], first)
 
+    def card(self):
+        return {"package": "tests", "version": "1", "licence": "Apache-2.0", "sha256": "0" * 64}
+
     @classmethod
     def smallest(cls):
         return cls()
+
+
+@dataclass(frozen=True)
+class People(Endless):
+    """A number and a colour, which is the group too; the class says whether the number is above 0.
+
+    Args:
+        held_out: number of held-out rows.
+    """
+
+    kind: ClassVar[str] = "tables"
+    mean = covariance = None
+
+    def _told(self, rows):
+        values = np.stack([rows.values[..., 0], (rows.values[..., 1] > 0) * 1.0], axis=2)
+        return replace(rows, values=values, labels=(values[..., 0] > 0).astype(np.int64))
+
+    def draw_held_out(self, *, seed):
+        return self._told(super().draw_held_out(seed=seed))
+
+    def draw(self, count, *, first, chains, seed):
+        return self._told(super().draw(count, first=first, chains=chains, seed=seed))
+
+    def columns(self):
+        return (Column("number"), Column("colour", ("red", "blue"), "group"))
+
+    def label_names(self):
+        return ("below", "above")
+
+    def group_names(self):
+        return ("red", "blue")
+
+    def groups(self, rows):
+        return rows.values[..., 1].astype(np.int64)
+
+
+def _pictures(side):
+    return {"pixels": lambda self: (1, side, 1), "images": lambda self, values, *, seed: values.reshape(-1, 1, 2)}
 
 
 def broken(whole: type = Endless, **parts: Any) -> Any:
@@ -185,11 +226,28 @@ BROKEN: Mapping[str, list[Any]] = {
         broken(log_prob=_log_prob, entropy=lambda self: np.log(2 * np.pi)),  # it is 1 nat more
         broken(log_prob=lambda self, rows: np.where(rows.values[..., 0] > -2, 0.0, -np.inf), entropy=lambda self: 0.0),
     ],
+    "check_what_it_says_of_its_rows_is_so": [
+        broken(People, columns=lambda self: (Column("number"),)),
+        broken(People, columns=lambda self: (Column("number"), Column("colour", ("red",)))),
+        broken(People, columns=lambda self: (Column("one"), Column("one", ("red", "blue")))),
+        broken(People, label_names=lambda self: ()),
+        broken(People, label_names=lambda self: ("below",)),
+        broken(People, group_names=lambda self: ("red",)),
+        broken(People, groups=lambda self, rows: rows.values[0, :, 1].astype(np.int64)),
+        broken(Endless, kind="tables"),
+        broken(Endless, **_pictures(3)),
+    ],
+    "check_taken_rows_are_documented": [
+        broken(Table, card=None),
+        broken(Table, card=lambda self: {"package": "tests"}),
+        broken(Table, card=lambda self: Table.card(self) | {"sha256": "short"}),
+        broken(Table, card=lambda self: Table.card(self) | {"version": 1}),
+    ],
     "check_global_random_state_is_untouched": [drawing(_draw_globally)],
 }
 
 
-@pytest.mark.parametrize("whole", [Endless(), Table()])
+@pytest.mark.parametrize("whole", [Endless(), Table(), People(), broken(Endless, **_pictures(2))])
 def test_a_whole_source_passes(whole):
     check_source(whole)
 
