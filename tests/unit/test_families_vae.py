@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dwindle.contracts import Rows, Seed
 from dwindle.families.vae import Vae
 from dwindle.samplers import Sampler
+from dwindle.seeds import SharedSeed
 
 SEED = Seed(11, ("vae",))
 PLAIN = Sampler()
@@ -35,6 +37,25 @@ def total(values):
     return values.var(axis=1).sum(axis=1)
 
 
+def assert_a_cohort_is_its_lineages(family, parts):
+    """Compare fits and samples, labels too, of lineages alone and in one batch, first cold and then from parents."""
+    seeds, sizes = [SEED.at("lineage", name) for name in range(len(parts))], [part.chains for part in parts]
+    shared = SharedSeed.of(list(zip(seeds, sizes, strict=True)))
+    alone, joint = [None] * len(parts), None
+    for start in ("cold", "warm"):
+        lone = zip(parts, seeds, alone, strict=True)
+        alone = [family.fit(part, seed=seed.at(start), parent=model) for part, seed, model in lone]
+        joint = family.fit(Rows.stack(parts), seed=shared.at(start), parent=joint)
+        joint = family.together(family.apart(joint, sizes))
+        for model, found in zip(alone, family.apart(joint, sizes), strict=True):
+            assert all(torch.equal(model.weights[name], found.weights[name]) for name in model.weights)
+        wide = joint.sample(50, sampler=PLAIN, seed=shared.at("sample")).split(sizes)
+        for model, seed, found in zip(alone, seeds, wide, strict=True):
+            own = model.sample(50, sampler=PLAIN, seed=seed.at("sample"))
+            np.testing.assert_array_equal(own.values, found.values)
+            np.testing.assert_array_equal(own.filled_labels(), found.filled_labels())
+
+
 def weights_of(model, chain):
     return np.concatenate([part[chain].numpy().ravel() for part in model.weights.values()])
 
@@ -42,7 +63,8 @@ def weights_of(model, chain):
 def test_the_first_chain_of_a_batch_is_the_chain_alone():
     rows = planes(3, 200)
     together, alone = fitted(rows), fitted(rows[:1])
-    np.testing.assert_allclose(weights_of(together, 0), weights_of(alone, 0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(weights_of(together, 0), weights_of(alone, 0))
+    np.testing.assert_array_equal(sampled(together)[:1], sampled(alone))
 
 
 def test_every_chain_ignores_the_rows_of_the_others():
@@ -51,7 +73,7 @@ def test_every_chain_ignores_the_rows_of_the_others():
         other = 5.0 * planes(3, 200, "other")[:, ::-1] - 3.0
         other[chain] = rows[chain]
         first, second = (weights_of(fitted(some), chain) for some in (rows, other))
-        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(first, second)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
@@ -148,6 +170,25 @@ def test_a_warm_restart_begins_at_the_parent():
         np.testing.assert_allclose(warm.weights[name], parent.weights[name], atol=1e-4)
     with pytest.raises(ValueError, match="other layers"):
         replace(SMALL, hidden=17).fit(rows, seed=SEED, parent=parent)
+
+
+def test_latents_of_real_rows_are_those_of_the_prior_and_any_chain_can_encode_any_row():
+    rows = planes(2, 400)
+    model = fitted(rows, beta=0.1, steps=600)
+    own, first = model.encode(Rows(rows)), model.encode(Rows(rows[:1]))
+    assert own.shape == (2, 400, 2)
+    assert (np.abs(own.std(axis=1) - 1.0) < 0.3).all()
+    np.testing.assert_array_equal(first[0], own[0])
+    np.testing.assert_array_equal(first[1], model.encode(Rows(rows[[0, 0]]))[1])
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "setting"), [(5, {"latent": 1}), (5, {"hidden": 7, "batch": 13}), (1, {"beta": 0.05})]
+)
+def test_lineages_get_the_same_bits_in_a_cohort_also_from_narrow_layers(dimensions, setting):
+    family = replace(SMALL, steps=60, decoder="sampled", **setting)
+    parts = (planes(1, 70), planes(2, 51, "other"))
+    assert_a_cohort_is_its_lineages(family, [Rows(part[..., :dimensions]) for part in parts])
 
 
 def test_a_fit_that_has_learnt_nothing_is_refused():

@@ -61,6 +61,34 @@ def test_the_steps_are_those_of_adam_with_a_cosine():
     torch.testing.assert_close(flat, reference.detach(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("chains", [1, 2, 7])
+def test_a_chain_steps_alike_wherever_it_stands_among_the_weights(chains):
+    wide = SEED.at("weights").numpy().normal(size=(2, 7, 21)).astype(np.float32)  # 21: no multiple of a register
+    whole, part = (torch.from_numpy(wide[0, :some].copy()) for some in (7, chains))
+    for flat in (whole, part):
+        adam = training.Adam(flat)
+        for number in range(1, 30):
+            adam.step(torch.from_numpy(np.sin(number * wide[1, : len(flat)])), 0.01)
+    assert torch.equal(whole[:chains], part)
+
+
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(33, 7, 5), (32, 5, 16), (64, 64, 1), (20, 1, 16), (1, 1, 1)])
+def test_a_layer_of_a_chain_and_its_gradient_are_the_same_alone_and_in_a_batch(rows, inputs, outputs):
+    generator = SEED.at("layer").numpy()
+    blocks = {"a.weight": stacks.weight(inputs, outputs), "a.bias": stacks.bias(outputs), "odd": stacks.bias(3)}
+    flat, values = stacks.initial(blocks, 4, SEED), torch.from_numpy(generator.normal(size=(4, rows, inputs))).float()
+
+    def passed(some):
+        leaf, entering = (part[some].clone().requires_grad_() for part in (flat, values))
+        with training.deterministic():
+            left = stacks.affine(entering, stacks.cut(leaf, blocks), "a")
+            return left.detach(), *torch.autograd.grad(left.square().sum(), (leaf, entering), allow_unused=True)
+
+    for chain in range(4):
+        one = slice(chain, chain + 1)
+        assert all(torch.equal(whole[one], own) for whole, own in zip(passed(slice(4)), passed(one), strict=True))
+
+
 def test_the_setting_of_deterministic_algorithms_is_put_back():
     before = torch.are_deterministic_algorithms_enabled()
     with training.deterministic():

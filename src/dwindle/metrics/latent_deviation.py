@@ -22,10 +22,11 @@ class LatentDeviation:
     the anchor, so that narrow directions count as much as wide ones. The deviation is the root of the mean variance of
     the latents. It is frozen because every generation of a lineage has the same anchor.
 
-    The published statistic is the deviation of the latents that the encoder of generation 0 gives to the samples. This
-    encoder is linear and fitted by no model: it needs no autoencoder, so any family of vectors can be measured and
-    compared by it, but it bends with no manifold, and its values are ratios to the real deviation (1 at the start of a
-    faithful lineage), where those of an encoder are in units of its own prior.
+    The published statistic is the deviation of the latents that the encoder of generation 0 gives to the samples; a
+    lineage of autoencoders is measured by it as `encoder_deviation`. The encoder here stands in for that one where
+    there is none: it is linear and fitted by no model, so any family of vectors can be measured and compared by it, but
+    it bends with no manifold, and its values are ratios to the real deviation (1 at the start of a faithful lineage),
+    where those of an encoder are in units of its own prior.
 
     Source: Shumailov et al. 2024, supplement and notebooks, autoencoders (a deviation that falls by about a tenth in
         each generation).

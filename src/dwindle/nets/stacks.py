@@ -103,7 +103,14 @@ def moved(parts: Mapping[str, Tensor], place: torch.device) -> dict[str, Tensor]
 
 def affine(values: Tensor, parts: Mapping[str, Tensor], layer: str) -> Tensor:
     """Return x W + b of every chain, (c, n, outputs), for values (c, n, inputs)."""
-    return torch.baddbmm(parts[f"{layer}.bias"], values, parts[f"{layer}.weight"])
+    shift, matrix = parts[f"{layer}.bias"], parts[f"{layer}.weight"]
+    lonely = 1 in (values.shape[1], *matrix.shape[1:]) or torch.get_num_threads() > 1
+    if len(matrix) == 1 and not matrix.is_cuda and lonely:
+        # Threads share out a lone matrix, whereas they take those of a stack one by one; and a lone row or column is
+        # multiplied by other means. Both are rounded otherwise, so a chain that is alone is computed as two.
+        shift, values, matrix = (torch.cat([part, part]) for part in (shift, values, matrix))
+        return torch.baddbmm(shift, values, matrix)[:1]
+    return torch.baddbmm(shift, values, matrix)
 
 
 def save(parts: Mapping[str, Tensor], folder: Path) -> None:
