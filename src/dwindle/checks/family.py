@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import numpy as np
@@ -12,7 +14,7 @@ from dwindle.checks.claims import Check, claim, expect, global_random_state_kept
 from dwindle.checks.examples import CHAINS, SEED, SYMBOLS, away, labelled, ready, rows_of, whole_numbers
 from dwindle.checks.model import knowledge, model_checks, sampled, training_rows
 from dwindle.checks.settings import settings_checks, smallest_checks
-from dwindle.contracts import Array, Cohort, Family, Kind, Rows
+from dwindle.contracts import Array, Cohort, Family, Kind, Model, Rows
 from dwindle.samplers import Sampler
 from dwindle.seeds import SharedSeed
 
@@ -188,10 +190,20 @@ def check_a_cohort_is_its_lineages(family: Family) -> None:
     alone = [family.fit(part, seed=seed.at("fit")) for part, seed in zip(parts, seeds, strict=True)]
     shared = SharedSeed.of(list(zip(seeds, sizes, strict=True)))
     fitted = family.fit(Rows.stack(parts), seed=shared.at("fit"))
-    wide = family.together(family.apart(fitted, sizes)).sample(50, sampler=Sampler(), seed=shared.at("sample")).values
+    members = family.apart(fitted, sizes)
+    for model, member in zip(alone, members, strict=True):
+        expect(_saved(model) == _saved(member), "the same files alone and in a cohort", "other bytes")
+    wide = family.together(members).sample(50, sampler=Sampler(), seed=shared.at("sample")).values
     for model, seed, found in zip(alone, seeds, (wide[:1], wide[1:]), strict=True):
         own = model.sample(50, sampler=Sampler(), seed=seed.at("sample")).values
         expect(same(own, found), "the same samples alone and in a cohort", np.abs(own - found).max())
+
+
+def _saved(model: Model) -> Mapping[str, bytes]:
+    """Return the files of a model."""
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        return {file.name: file.read_bytes() for file in Path(folder).iterdir()}
 
 
 def _weighted(rows: Rows, weights: Array) -> Rows:

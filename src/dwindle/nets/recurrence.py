@@ -45,7 +45,8 @@ def recur(entering: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def _cell(state: Tensor, entering: Tensor, product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the next state, the gates (c, b, 2 h) and the candidate (c, b, h)."""
     width = state.shape[2]
-    gates = torch.add(entering[..., : 2 * width], product[..., : 2 * width]).sigmoid_()
+    # A sigmoid by way of tanh, which rounds the end of an array as the rest: chains must not depend on their place.
+    gates = torch.add(entering[..., : 2 * width], product[..., : 2 * width]).mul_(0.5).tanh_().add_(1.0).mul_(0.5)
     candidate = torch.addcmul(entering[..., 2 * width :], gates[..., :width], product[..., 2 * width :]).tanh_()
     return torch.lerp(candidate, state, gates[..., width:]), gates, candidate
 
