@@ -11,7 +11,7 @@ from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
 from dwindle.stages.described import described
 from dwindle.stages.job import Job, read_rows, shared_seed, told
-from dwindle.stages.lift import load_model, sample_together
+from dwindle.stages.lift import load_model, sample_model, sample_together
 
 __all__ = ["run", "together"]
 
@@ -44,7 +44,7 @@ def _evidence(job: Job) -> Evidence:
     return Evidence(
         generation=job.generation,
         model=model,
-        samples=ready or model.sample(held_out.count, sampler=Sampler(), seed=job.seed.at("samples")),
+        samples=ready or sample_model(model, job, held_out.count, sampler=Sampler(), seed=job.seed.at("samples")),
         held_out=held_out,
         anchor=read_rows(real),
         training=read_rows(job.inputs["train"]),

@@ -13,7 +13,7 @@ from dwindle.data.rows import Provenance, Rows
 from dwindle.data.shards import link_shard, write_shard
 from dwindle.samplers import Sampler
 from dwindle.stages.job import Job, read_rows, shared_seed, told
-from dwindle.stages.lift import load_model, sample_together
+from dwindle.stages.lift import load_model, sample_model, sample_together
 
 __all__ = ["asked", "run", "shared", "together"]
 
@@ -54,13 +54,13 @@ def _sample(job: Job) -> Rows:
         return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
     model, count = load_model(told(recipe.family, recipe.source), job.inputs["generator"]), asked(job)
     if count == 0:  # a generation of real rows only: an empty shard of the model's shape
-        rows = model.sample(1, sampler=Sampler(), seed=job.seed.at(0))
+        rows = sample_model(model, job, 1, sampler=Sampler(), seed=job.seed.at(0))
         return Rows(rows.values[:, :0], provenance=Provenance.of(generation, rows.chains, 0))
     if recipe.sampler.prompts == "none":
-        rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0))
+        rows = sample_model(model, job, count, sampler=recipe.sampler, seed=job.seed.at(0))
         return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
     prompts = read_rows(job.inputs["prompts"])
-    rows = model.sample(count, sampler=recipe.sampler, seed=job.seed.at(0), prompts=prompts.anonymous())
+    rows = sample_model(model, job, count, sampler=recipe.sampler, seed=job.seed.at(0), prompts=prompts.anonymous())
     # Of a chain that is shorter than another, places are empty, and nobody is asked what is not there.
     there = np.argsort(prompts.filled_weights() == 0, axis=1, kind="stable")
     asked_by = np.take_along_axis(there, np.arange(count) % prompts.counts[:, None], axis=1)

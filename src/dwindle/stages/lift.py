@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dwindle.contracts import Cohort, Family, FloatArray, Model, NextTokens, Scorable, TokenScorable
 from dwindle.data.rows import Rows
+from dwindle.errors import StageFailed
 from dwindle.samplers import Sampler
 from dwindle.seeds import Seed
 from dwindle.stages.job import Job, told
@@ -21,6 +23,7 @@ __all__ = [
     "TokenScoredModel",
     "fit_model",
     "load_model",
+    "sample_model",
     "sample_together",
 ]
 
@@ -126,6 +129,25 @@ def _load_chain(family: Family, folder: Path, prefix: str) -> Model:
         for file in folder.glob(f"{prefix}.*"):
             (Path(own) / file.name.removeprefix(f"{prefix}.")).symlink_to(file.resolve())
         return family.load(Path(own))
+
+
+def sample_model(model: Model, job: Job, count: int, **options: Any) -> Rows:
+    """Sample a model for a stage.
+
+    Args:
+        model: the model.
+        job: the stage.
+        count: rows a chain.
+        options: sampler, seed and prompts.
+
+    Raises:
+        StageFailed: if it cannot be sampled: a filter lets nothing through, a callable makes other rows.
+    """
+    try:
+        return model.sample(count, **options)
+    except ValueError as error:
+        name = type(job.recipe.family).__name__
+        raise StageFailed(f"{name} cannot be sampled at generation {job.generation}: {error}") from error
 
 
 def sample_together(jobs: Sequence[Job], slot: str, count: int, sampler: Sampler, seed: Seed) -> list[Rows]:
