@@ -75,7 +75,7 @@ def test_another_engine_keeps_the_settings_of_the_machine(loaded, override):
         ("engine.name=3", "engine.name = 3: expected process or ray or dask or deployments"),
         (
             "engine=3",
-            "engine = 3: expected a mapping of name, workers, gpus, cpu_fallback, deployment, address, nodes, ",
+            "engine = 3: expected a mapping of name, workers, cohort, gpus, cpu_fallback, deployment, address, nodes, ",
         ),
         ("engine.gpus=65", "engine.gpus = 65: expected float 0..64 devices"),
         ("engine.gpus=1.5", "engine.gpus = 1.5: expected a fraction of one device, or a whole number of devices"),

@@ -14,7 +14,7 @@ from dwindle.profile import DEFINITIONS
 from flows.presets import PRESETS, preset_names, set_apart, workspace
 from tests.unit.given_texts import given_folder
 
-FILES = sorted(PRESETS.glob("*.yaml"))
+FILES = sorted(PRESETS.glob("*.yaml"), key=lambda path: path.stem)
 GIVEN = {
     "nature-opt125m": ("source.path=given/wikitext", "source.variant=''"),
     "mad-images-mnist": ("source.folder=given/mnist",),

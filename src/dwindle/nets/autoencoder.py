@@ -235,7 +235,7 @@ class Exercise:
         there = np.flatnonzero(weights > 0)
         parts, place = stacks.cut(flat[one], self.net.blocks), flat.device
         noise = torch.from_numpy(seed.numpy().standard_normal((1, there.size, self.net.latent), dtype=np.float32))
-        squares, loss, plain = flat.new_zeros(1, self.values.shape[2], dtype=torch.float64), 0.0, 0.0
+        squares, losses = (flat.new_zeros(1, width, dtype=torch.float64) for width in (self.values.shape[2], 2))
         for block in slices(there.size, self.net.widest):
             own = torch.from_numpy(there[block]).to(place)
             share = torch.from_numpy(weights[there[block], None] / weights.sum()).to(place)
@@ -243,9 +243,10 @@ class Exercise:
             with torch.no_grad():
                 made, divergence = self.net.terms(parts, seen, self.marks[one, own], noise[:, block].to(place))
             squares += (share * (seen - made)[0].square()).sum(dim=0)
-            loss += self.beta * float((share[:, 0] * divergence[0]).sum())
-            plain += 0.5 * float((share * seen[0].square()).sum())
-        _refuse_untrained(chain, loss + 0.5 * float(squares.sum()), plain)
+            own_losses = (self.beta * (share[:, 0] * divergence[0]).sum(), 0.5 * (share * seen[0].square()).sum())
+            losses += torch.stack(own_losses)[None]
+        loss, plain = losses.cpu().numpy()[0]
+        _refuse_untrained(chain, loss + 0.5 * squares.cpu().numpy().sum(), plain)
         return squares
 
 
