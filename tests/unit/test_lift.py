@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from dwindle.contracts import NextTokens, Rows, Scorable, Seed, TokenScorable
+from dwindle.errors import StageFailed
 from dwindle.families.gaussian import Gaussian
 from dwindle.families.ngram import Ngram
 from dwindle.samplers import Sampler
-from dwindle.stages.lift import fit_model, load_model
+from dwindle.stages.job import Job
+from dwindle.stages.lift import fit_model, load_model, sample_model
+from tests.unit.made_sweep import planned
 
 SEED = Seed(5, ("lift",))
 ROWS = Rows(SEED.at("rows").numpy().standard_normal((3, 40, 2)) * np.array([1.0, 2.0, 3.0])[:, None, None])
@@ -104,3 +107,15 @@ def test_models_of_vectors_do_not_pretend_to_know_tokens(lifted):
     for model in lifted:
         assert not isinstance(model, TokenScorable)
         assert not isinstance(model, NextTokens)
+
+
+def test_a_model_that_cannot_be_sampled_ends_the_stage_and_says_why(tmp_path):
+    class Refusing:
+        def sample(self, count, **options):
+            raise ValueError("the discriminator of chain 1 accepts 0 of 100 rows")
+
+    text = "sweep: one\nbudget: 20\nsource: gaussian\nfamily: gaussian\nmetrics: [moments]\nregime: replace\n"
+    recipe = planned(tmp_path, f"{text}lineages: {{only: {{}}}}\n").recipe("only")
+    told = "Gaussian cannot be sampled at generation 3: the discriminator of chain 1 accepts 0 of 100 rows"
+    with pytest.raises(StageFailed, match=f"^{told}$"):
+        sample_model(Refusing(), Job(recipe, 3, SEED, {}), 5, sampler=Sampler(), seed=SEED)
