@@ -131,7 +131,9 @@ def test_an_interrupted_fit_leaves_no_process(two, tmp_path):
 
     def interrupt():
         crew.extend(waited(lambda: len(found := ranks_of(psutil.Process())) == 2 and found))
-        interrupt_main()
+        while not all(map(ended, crew)):  # an interrupt that comes while something is finalised is lost to python
+            interrupt_main()
+            psutil.wait_procs(crew, timeout=10)
 
     Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
