@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Blobs"]
 
@@ -18,7 +19,7 @@ _TRIES = 1000
 
 
 @dataclass(frozen=True)
-class Blobs:
+class Blobs(OfLaw):
     """Equal round Gaussians around centres that are uniform in a cube around the origin and keep apart; no end.
 
     The centres depend on the settings alone, not on the sweep's seed. A row counts as on a mode within the distance of
@@ -54,19 +55,6 @@ class Blobs:
             ValueError: if there is no room for them.
         """
         self.modes()
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, d)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def mean(self) -> FloatArray:
         """Return the true mean, (1, d)."""

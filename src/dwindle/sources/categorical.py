@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Categorical"]
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(OfLaw):
     """Symbols 0 .. K-1 with the shares that are given, as groups of a population; no end.
 
     Source: the two-group populations of Wyllie et al. 2024, arXiv 2403.07857.
@@ -38,19 +39,6 @@ class Categorical:
     def symbols(self) -> int:
         """Size K of the alphabet."""
         return len(self.shares)
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def probabilities(self) -> FloatArray:
         """Return the probability of each symbol, (1, K)."""

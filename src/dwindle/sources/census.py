@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, Array, Column, FloatArray, IntArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 from dwindle.data.tables import groups_of
 
 __all__ = ["Census"]
@@ -23,7 +24,7 @@ _PAY = np.array([-0.8, 0.0, -0.3, 0.5])  # log-odds by sector
 
 
 @dataclass(frozen=True)
-class Census:
+class Census(OfLaw):
     """People with age, education, hours of work, sector, group and whether their income is high; no end.
 
     Drawn in this order, each column given those before it, g being 1 for the minority and 0 for the majority:
@@ -51,11 +52,6 @@ class Census:
     gap: Annotated[float, Within(low=0.0, high=10.0, unit="log-odds")] = 1.0
     held_out: Annotated[int, Within(low=1, unit="rows")] = 2000
 
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
     def columns(self) -> tuple[Column, ...]:
         """Return the six columns; the target is income, the group is group."""
         return (
@@ -66,14 +62,6 @@ class Census:
             Column("group", ("majority", "minority"), "group"),
             Column("income", ("low", "high"), "target"),
         )
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, 6)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, 6)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def group_names(self) -> tuple[str, ...]:
         """Return the two groups."""

@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Gaussian"]
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(OfLaw):
     """Gaussian rows of known mean and covariance, every two dimensions equally correlated; no end.
 
     Args:
@@ -36,19 +37,6 @@ class Gaussian:
         if self.correlation * (self.dimensions - 1) < -1.0:
             lowest = -1.0 / (self.dimensions - 1)
             raise ValueError(f"{self.dimensions} dimensions cannot all be correlated by less than {lowest:g}")
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, d)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def mean(self) -> FloatArray:
         """Return the true mean, (1, d)."""

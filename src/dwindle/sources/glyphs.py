@@ -13,6 +13,7 @@ import numpy as np
 
 from dwindle.contracts import REAL, Array, FloatArray, IntArray, Kind, Provenance, Rows, Seed, Within
 from dwindle.data.pictures import digest_of_files
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Glyphs"]
 
@@ -28,7 +29,7 @@ _LICENCES = {
 
 
 @dataclass(frozen=True)
-class Glyphs:
+class Glyphs(OfLaw):
     """Characters in several faces and sizes, each a little off the middle; frequent ones and rare ones; no end.
 
     The character of rank k comes with probability proportional to k^-exponent, its face and size are equally likely,
@@ -71,19 +72,6 @@ class Glyphs:
             if len(values) < fewest or len(set(values)) < len(values):
                 raise ValueError(f"{name} are {values!r}; expected {fewest} or more, all of them different")
         _masters(self.faces, self.characters)
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, side^2)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, side^2)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def shares(self) -> FloatArray:
         """Return the probability of each character, (K,)."""

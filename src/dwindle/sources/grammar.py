@@ -12,6 +12,7 @@ import numpy as np
 
 from dwindle.contracts import REAL, Array, Facts, FloatArray, Kind, Provenance, Rows, Seed, Within
 from dwindle.data.grammars import END, Automaton, Rules, compiled
+from dwindle.data.streams import OfLaw
 from dwindle.data.tokens import LINE_END
 
 __all__ = ["Grammar"]
@@ -42,7 +43,7 @@ _LONGEST = 8  # words of a sentence
 
 
 @dataclass(frozen=True)
-class Grammar:
+class Grammar(OfLaw):
     """Sentences of a grammar without recursion, half of which state facts of a table; no end.
 
     A row is one sentence: its words, the full stop among them, then end tokens up to `length`, so that a row's
@@ -70,22 +71,9 @@ class Grammar:
     held_out: Annotated[int, Within(low=1, unit="rows")] = 1000
 
     @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    @property
     def symbols(self) -> int:
         """Return the size of the vocabulary, the end token included, which is token 0."""
         return len(self._automaton().words)
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, L)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, L)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the exact log-probability of each row, nats, (c, n); -inf for what is no sentence."""

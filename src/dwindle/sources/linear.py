@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Linear"]
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(OfLaw):
     """Inputs of N(0, I) and a response x . b with Gaussian noise, every coefficient the same; no end.
 
     Source: the data model of Gerstgrasser et al. 2024, section 2.
@@ -31,19 +32,6 @@ class Linear:
     norm: Annotated[float, Within(low=0.0, unit="response units")] = 1.0
     noise: Annotated[float, Within(low=0.0, unit="response units")] = 1.0
     held_out: Annotated[int, Within(low=1, unit="rows")] = 1000
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d + 1)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, d + 1)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def coefficients(self) -> FloatArray:
         """Return the true coefficients b, (1, d)."""

@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, Array, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Logistic"]
 
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(OfLaw):
     """Inputs of N(0, I) and a label that is 1 at the log-odds x . b, every coefficient the same; no end.
 
     A label is right if it is the likelier one of the two.
@@ -31,19 +32,6 @@ class Logistic:
     dimensions: Annotated[int, Within(low=1, high=100_000, unit="inputs")] = 5
     norm: Annotated[float, Within(low=0.0, unit="log-odds")] = 1.0
     held_out: Annotated[int, Within(low=1, unit="rows")] = 1000
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d + 1)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, d + 1)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def coefficients(self) -> FloatArray:
         """Return the true coefficients b of the log-odds, (1, d)."""

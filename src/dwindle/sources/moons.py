@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Moons"]
 
 
 @dataclass(frozen=True)
-class Moons:
+class Moons(OfLaw):
     """Two interleaving half circles of radius 1 with Gaussian noise, in two dimensions; no end.
 
     A row lies, with equal chance, on (cos a, sin a) or on (1 - cos a, 1/2 - sin a), a uniform on 0 .. pi.
@@ -30,19 +31,6 @@ class Moons:
 
     deviation: Annotated[float, Within(low=0.0, unit="source units")] = 0.1
     held_out: Annotated[int, Within(low=1, unit="rows")] = 1000
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, 2)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, 2)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def mean(self) -> FloatArray:
         """Return the true mean, (1, 2)."""

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Ring"]
 
@@ -16,7 +17,7 @@ _REACH = 3.0  # deviations from its centre at which a row still counts as on a m
 
 
 @dataclass(frozen=True)
-class Ring:
+class Ring(OfLaw):
     """Equal round Gaussians, evenly spaced on a circle around the origin, in two dimensions; no end.
 
     A row counts as on a mode within 3 deviations of its centre, which 98.9 % of the rows are.
@@ -43,19 +44,6 @@ class Ring:
         if self.centres > 1 and 2 * _REACH * self.deviation > apart:
             widest = apart / (2 * _REACH)
             raise ValueError(f"modes {apart:g} apart overlap unless their deviation is {widest:g} or less")
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, 2)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, 2)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def mean(self) -> FloatArray:
         """Return the true mean, (1, 2)."""

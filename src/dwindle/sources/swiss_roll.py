@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["SwissRoll"]
 
@@ -17,7 +18,7 @@ _DEPTH = 21.0  # width of the sheet
 
 
 @dataclass(frozen=True)
-class SwissRoll:
+class SwissRoll(OfLaw):
     """A spiral, or a sheet that is rolled up along it, with Gaussian noise; no end.
 
     A row is (a cos a, a sin a), or (a cos a, b, a sin a) in three dimensions, the angle a uniform on 1.5 pi .. 4.5 pi
@@ -36,19 +37,6 @@ class SwissRoll:
     dimensions: Literal[2, 3] = 3
     deviation: Annotated[float, Within(low=0.0, unit="source units")] = 0.5
     held_out: Annotated[int, Within(low=1, unit="rows")] = 1000
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n, d)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def mean(self) -> FloatArray:
         """Return the true mean, (1, d)."""

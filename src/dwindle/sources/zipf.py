@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import REAL, FloatArray, Kind, Provenance, Rows, Seed, Within
+from dwindle.data.streams import OfLaw
 
 __all__ = ["Zipf"]
 
 
 @dataclass(frozen=True)
-class Zipf:
+class Zipf(OfLaw):
     """Symbols 0 .. K-1 with probability proportional to rank^-exponent, as words are distributed; no end.
 
     Source: the data model of Dohmatob et al. 2024, A tale of tails, arXiv 2402.07043.
@@ -29,19 +30,6 @@ class Zipf:
     symbols: Annotated[int, Within(low=1, high=100_000_000, unit="symbols")] = 1000
     exponent: Annotated[float, Within(low=0.0, high=100.0)] = 1.0
     held_out: Annotated[int, Within(low=1, unit="rows")] = 1000
-
-    @property
-    def capacity(self) -> None:
-        """Return None: there is no end."""
-        return None
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n)."""
-        return self._rows(self.held_out, 1, 0, seed.at("held_out"))
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's stream, (c, n)."""
-        return self._rows(count, chains, first, seed.at("stream", first))
 
     def probabilities(self) -> FloatArray:
         """Return the probability of each symbol, (1, K)."""
