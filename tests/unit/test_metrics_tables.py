@@ -17,7 +17,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from dwindle.checks.examples import evidence, source_of
 from dwindle.contracts import Column, Rows
-from dwindle.data.classifiers import logistic
+from dwindle.data.logistic import logistic
 from dwindle.metrics.closest_record import ClosestRecord
 from dwindle.metrics.column_fidelity import ColumnFidelity
 from dwindle.metrics.correlation_distance import CorrelationDistance

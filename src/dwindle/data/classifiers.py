@@ -1,4 +1,4 @@
-"""Classifiers of a table's target: logistic regressions of all chains at once, and how often they are right."""
+"""Classifiers: of a table's target, and how often they are right; how well any scores tell two kinds of rows apart."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from functools import lru_cache
 import numpy as np
 
 from dwindle.data.columns import Column, Frame, encoded, frame_of
+from dwindle.data.logistic import logistic
 from dwindle.data.marginals import levels_in
 from dwindle.data.rows import Array, FloatArray, IntArray, Rows
 from dwindle.data.summaries import chain_blocks
 
-__all__ = ["NO_TARGET", "classes_of", "judged", "logistic", "predicted", "share_right", "target_place"]
+__all__ = ["NO_TARGET", "area", "classes_of", "judged", "predicted", "share_right", "target_place"]
 
 NO_TARGET = "no column is the target"
 """Why a table that names no target has no classifier."""
 
-_STEPS = 200
-_CONVERGED = 1e-14  # the last step still gains half of this, nats a row
 _FARTHEST = 1e6  # squares of what lies farther off would leave no digits for the rest
 
 
@@ -78,6 +77,22 @@ def share_right(right: FloatArray) -> FloatArray:
     known = ~np.isnan(right)
     counts = known.sum(axis=1)
     return np.asarray(np.where(known, right, 0.0).sum(axis=1) / np.where(counts > 0, counts, np.nan))
+
+
+def area(larger: FloatArray, smaller: FloatArray) -> float:
+    """Return the area under the curve of true against false alarms of scores that should be larger for one lot.
+
+    It is the chance that a score of the first lot exceeds one of the second, ties counting half.
+
+    Source: Mann and Whitney 1947.
+
+    Args:
+        larger: (n,) scores of the first lot.
+        smaller: (m,) scores of the second.
+    """
+    ordered = np.sort(smaller)
+    below, upto = (np.searchsorted(ordered, larger, side=side) for side in ("left", "right"))
+    return float((below + upto).mean() / (2 * len(smaller)))
 
 
 @dataclass(frozen=True)
@@ -139,64 +154,3 @@ def predicted(points: FloatArray, classes: IntArray, count: int, asked: FloatArr
     held: Array = np.stack([np.any(classes == one, axis=1) for one in range(count)], axis=1)
     scores[~held] = -np.inf
     return np.where(np.any(held, axis=1)[:, None], scores.argmax(axis=1), -1)
-
-
-def logistic(points: FloatArray, signs: IntArray, *, ridge: float = 1.0) -> FloatArray:
-    """Return the coefficients of each chain's logistic regression, (c, k + 1), the intercept last.
-
-    They minimise the sum over rows of log(1 + exp(-s (b . x + a))) plus `ridge` / 2 |b|^2, by Newton steps that are
-    halved until the loss does not rise. The ridge is scikit-learn's default, C = 1; the intercept has none. A chain
-    whose rows are all of one sign has coefficients 0.
-
-    Args:
-        points: (c, n, k).
-        signs: (c, n) 1 or -1, or 0 for a row that does not count.
-        ridge: penalty, nats.
-    """
-    both = (signs > 0).any(axis=1) & (signs < 0).any(axis=1)
-    slopes = np.zeros((len(points), points.shape[2] + 1))
-    turned = np.concatenate([points[both], np.ones((int(both.sum()), points.shape[1], 1))], axis=2)
-    turned *= signs[both][..., None]
-    counts = (signs[both] != 0).sum(axis=1, keepdims=True)
-    shares = (signs[both] != 0) / counts
-    # Next to nothing on the intercept: where a plane separates the rows, rounding may leave it no curvature of its own.
-    penalty = ridge * np.append(np.ones(points.shape[2]), 1e-10) / counts
-    slopes[both] = _newton(turned, shares, penalty)
-    return slopes
-
-
-def _newton(turned: FloatArray, shares: FloatArray, penalty: FloatArray) -> FloatArray:
-    """Return the minimum of each chain's loss, (c, k), from 0 on; the loss is convex."""
-    slopes, going = np.zeros(penalty.shape), np.arange(len(penalty))
-    step, loss, length = np.zeros(penalty.shape), np.full(len(penalty), np.inf), np.ones(len(penalty))
-    for _ in range(_STEPS):
-        if not going.size:
-            break
-        tried = slopes[going] + length[:, None] * step
-        found, downhill, gain = _loss(tried, turned, shares, penalty)
-        better = found <= loss + np.finfo(np.float64).eps
-        slopes[going[better]] = tried[better]
-        step[better], loss[better] = downhill[better], found[better]
-        length = np.where(better, 1.0, length / 2)
-        left = ~better | (gain > _CONVERGED)
-        slopes[going[~left]] += step[~left]
-        going, step, loss, length = going[left], step[left], loss[left], length[left]
-        if not left.all():
-            turned, shares, penalty = turned[left], shares[left], penalty[left]
-    return slopes
-
-
-def _loss(
-    slopes: FloatArray, turned: FloatArray, shares: FloatArray, penalty: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the mean loss, (c,), the Newton step from there, (c, k), and twice what it should gain, (c,)."""
-    margins = np.matmul(turned, slopes[..., None])[..., 0]
-    tails = np.exp(-np.abs(margins))
-    loss = (shares * (np.log1p(tails) - np.minimum(margins, 0.0))).sum(axis=1)
-    loss += 0.5 * (penalty * slopes * slopes).sum(axis=1)
-    missed = np.where(margins > 0, tails, 1.0) / (1.0 + tails)
-    uphill = np.matmul((shares * missed)[:, None], turned)[:, 0] - penalty * slopes
-    spread = (shares * missed * (1.0 - missed))[..., None]
-    curvature = np.matmul((spread * turned).swapaxes(1, 2), turned) + penalty[:, :, None] * np.eye(slopes.shape[1])
-    step = np.linalg.solve(curvature, uphill[..., None])[..., 0]
-    return loss, step, (uphill * step).sum(axis=1)

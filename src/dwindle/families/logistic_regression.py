@@ -9,13 +9,12 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 
 from dwindle.contracts import FloatArray, Kind, Model, Rows, Seed, Within
+from dwindle.data.logistic import newton
 from dwindle.samplers import Sampler
 
 __all__ = ["LogisticRegression", "LogisticRegressionModel"]
 
 _BLOCK = 2**18  # numbers of the chains that are fitted side by side: what a processor's cache holds
-_STEPS = 200  # no rows are known that take 50
-_CONVERGED = 1e-14  # the last step still gains half of this, nats a row
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,11 @@ class LogisticRegression:
         _refuse_unfit(rows)
         _, count, width = rows.values.shape
         together = max(1, _BLOCK // (count * width))
-        slopes = np.empty((rows.chains, width - 1))
+        slopes, penalty = np.empty((rows.chains, width - 1)), np.full((1, width - 1), self.ridge)
         for first in range(0, rows.chains, together):
             block = slice(first, first + together)
             weights = None if rows.weights is None else rows.weights[block]
-            slopes[block] = _newton(*_turned(rows.values[block], weights), self.ridge)
+            slopes[block] = newton(*_turned(rows.values[block], weights), penalty)
         if not np.isfinite(slopes).all():
             raise ValueError(f"the inputs of chain {np.isfinite(slopes).all(axis=1).argmin()} are not finite")
         return LogisticRegressionModel(slopes, self.labels)
@@ -135,49 +134,6 @@ def _turned(values: FloatArray, weights: FloatArray | None) -> tuple[FloatArray,
     if weights is None:
         return turned, np.full((1, values.shape[1]), 1.0 / values.shape[1])
     return np.where(weights[..., None] > 0, turned, 0.0), weights / weights.sum(axis=1, keepdims=True)
-
-
-def _newton(turned: FloatArray, shares: FloatArray, ridge: float) -> FloatArray:
-    """Return the coefficients of each chain, (c, d), from 0 on by Newton steps, halved until the loss does not rise.
-
-    The loss is convex, so that the steps end at its one minimum; nan where it is nowhere finite.
-    """
-    chains, _, dimensions = turned.shape
-    shares = np.broadcast_to(shares, turned.shape[:2])
-    slopes, going = np.zeros((chains, dimensions)), np.arange(chains)
-    step, loss, length = np.zeros((chains, dimensions)), np.full(chains, np.inf), np.ones(chains)
-    for _ in range(_STEPS):
-        tried = slopes[going] + length[:, None] * step
-        found, downhill, gain = _judged(tried, turned, shares, ridge)
-        better = found <= loss + np.finfo(np.float64).eps
-        slopes[going[better]] = tried[better]
-        step[better], loss[better] = downhill[better], found[better]
-        length = np.where(better, 1.0, length / 2)
-        left = ~better | (gain > _CONVERGED)
-        slopes[going[~left]] += step[~left]
-        if not left.all():
-            going, step, loss, length = going[left], step[left], loss[left], length[left]
-            turned, shares = turned[left], shares[left]
-        if not going.size:
-            break
-    slopes[going[~np.isfinite(loss)]] = np.nan
-    return slopes
-
-
-def _judged(
-    slopes: FloatArray, turned: FloatArray, shares: FloatArray, ridge: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the loss at the slopes, (c,), the Newton step from there, (c, d), and twice what it should gain, (c,)."""
-    margins = np.matmul(turned, slopes[..., None])[..., 0]
-    tails = np.exp(-np.abs(margins))
-    loss = (shares * (np.log1p(tails) - np.minimum(margins, 0.0))).sum(axis=1)
-    loss += 0.5 * ridge * (slopes * slopes).sum(axis=1)
-    missed = np.where(margins > 0, tails, 1.0) / (1.0 + tails)
-    uphill = np.matmul((shares * missed)[:, None], turned)[:, 0] - ridge * slopes
-    spread = (shares * missed * (1.0 - missed))[..., None]
-    curvature = np.matmul((spread * turned).swapaxes(1, 2), turned) + ridge * np.eye(slopes.shape[1])
-    step = np.linalg.solve(curvature, uphill[..., None])[..., 0]
-    return loss, step, (uphill * step).sum(axis=1)
 
 
 def _chance(log_odds: FloatArray) -> FloatArray:

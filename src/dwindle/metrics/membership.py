@@ -9,9 +9,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import Column, Evidence, Kind, Measure, Measurement, Tabular
+from dwindle.data.classifiers import area
 from dwindle.data.columns import encoded, frame_of
 from dwindle.data.neighbours import nearest_two
-from dwindle.data.rows import FloatArray
 from dwindle.data.summaries import NOT_FINITE, usable_chains
 
 __all__ = ["Membership"]
@@ -50,7 +50,7 @@ class Membership:
             members = encoded(evidence.anchor.chain(chain).values, columns, frame)[0]
             fewer = min(len(members), len(strangers))
             near, far = (nearest_two(rows[:fewer], own)[:, 0] for rows in (members, strangers))
-            values[chain] = _area(near, far)
+            values[chain] = area(far, near)
         return {"membership_auc": Measurement(values, "" if usable.all() else NOT_FINITE)}
 
     @classmethod
@@ -64,11 +64,3 @@ def _columns(evidence: Evidence) -> tuple[Column, ...]:
     if isinstance(evidence.source, Tabular):
         return evidence.source.columns()
     return tuple(Column(str(place)) for place in range(evidence.samples.values.shape[2]))
-
-
-def _area(near: FloatArray, far: FloatArray) -> float:
-    """Return the chance that a number of the first lot is smaller than one of the second, ties counting half."""
-    ordered = np.sort(far)
-    larger = len(far) - np.searchsorted(ordered, near, side="right")
-    equal = len(far) - larger - np.searchsorted(ordered, near, side="left")
-    return float((larger + 0.5 * equal).mean() / len(far))

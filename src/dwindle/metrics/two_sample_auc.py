@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dwindle.contracts import Array, Evidence, FloatArray, Kind, Measure, Measurement, Rows, Within
-from dwindle.data.classifiers import logistic
+from dwindle.data.classifiers import area
+from dwindle.data.logistic import logistic
 from dwindle.data.summaries import NOT_FINITE, mean_and_covariance, usable_chains
 
 __all__ = ["TwoSampleAuc"]
@@ -82,7 +83,7 @@ def _judged(points: FloatArray, ours: BoolArray, asked: BoolArray) -> float:
     """Return the area on the points that are asked about, of a classifier that is fitted to the others."""
     (slopes,) = logistic(points[None, ~asked], np.where(ours[None, ~asked], 1, -1))
     scores = points @ slopes[:-1]
-    return _chance(scores[asked & ours], scores[asked & ~ours])
+    return area(scores[asked & ours], scores[asked & ~ours])
 
 
 def _points(rows: Array) -> FloatArray:
@@ -97,10 +98,3 @@ def _standardised(values: FloatArray) -> FloatArray:
     centred /= np.maximum(np.abs(centred).max(axis=0), np.finfo(np.float64).tiny)
     deviation = centred.std(axis=0)
     return np.asarray(centred / np.where(deviation > 0, deviation, 1.0))
-
-
-def _chance(larger: FloatArray, smaller: FloatArray) -> float:
-    """Return the chance that a number of the first lot exceeds one of the second, ties counting half."""
-    ordered = np.sort(smaller)
-    below, upto = (np.searchsorted(ordered, larger, side=side) for side in ("left", "right"))
-    return float((below + upto).mean() / (2 * len(smaller)))
