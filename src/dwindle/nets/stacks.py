@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from dwindle.contracts import Seed
 
 __all__ = [
     "Block",
+    "Stacked",
     "affine",
     "apart",
     "bias",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 _FILE = "weights.safetensors"
+
+M = TypeVar("M", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,18 @@ def apart(parts: Mapping[str, Tensor], chains: Sequence[int]) -> list[dict[str, 
     """Return the matrices of a model as those of several, of so many chains each."""
     split = {name: torch.split(part, list(chains)) for name, part in parts.items()}
     return [{name: split[name][place].clone() for name in split} for place in range(len(chains))]
+
+
+class Stacked(Generic[M]):
+    """A family whose models hold the matrices of all chains in `weights`, be they of one lineage or of several."""
+
+    def together(self, models: Sequence[M]) -> M:
+        """Return several models as one, the chains of the first one first."""
+        return replace(models[0], weights=together([model.weights for model in models]))
+
+    def apart(self, model: M, chains: Sequence[int]) -> list[M]:
+        """Return a model as several, of so many chains each."""
+        return [replace(model, weights=weights) for weights in apart(model.weights, chains)]
 
 
 def moved(parts: Mapping[str, Tensor], place: torch.device) -> dict[str, Tensor]:
