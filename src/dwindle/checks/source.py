@@ -18,7 +18,6 @@ from dwindle.contracts import (
     IntArray,
     Kind,
     KnownLaw,
-    Labelled,
     Moments,
     Pictured,
     Probabilities,
@@ -26,6 +25,7 @@ from dwindle.contracts import (
     Rows,
     Source,
     Tabular,
+    classes_of,
 )
 
 __all__ = ["check_source", "source_checks"]
@@ -214,7 +214,7 @@ def check_what_it_says_of_its_rows_is_so(source: Source) -> None:
             expect(isinstance(source, Tabular), "columns() of a source of tables", type(source).__name__)
         if isinstance(source, Tabular):
             _expect_columns(rows, source)
-        names = source.label_names() if isinstance(source, Labelled) else ()
+        names = classes_of(source)
         expect((rows.labels is None) == (not names), f"labels of the classes {names}, or neither", rows.labels)
         if rows.labels is not None:
             found = np.unique(rows.labels)

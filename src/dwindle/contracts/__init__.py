@@ -6,7 +6,7 @@ defaults of params.yaml, their values part of the recipe digest. The file it liv
 
 from __future__ import annotations
 
-from dwindle.contracts.described import Documented, Grouped, Labelled, Pictured, Tabular
+from dwindle.contracts.described import Documented, Grouped, Labelled, Pictured, Tabular, classes_of, pixels_of
 from dwindle.contracts.metrics import Evidence, Measure, Measurement, Metric
 from dwindle.contracts.models import (
     Coefficients,
@@ -27,6 +27,7 @@ from dwindle.contracts.models import (
     Scorable,
     TokenScorable,
     Verifiable,
+    knowing,
 )
 from dwindle.contracts.ranges import Within
 from dwindle.contracts.regimes import Regime, Take, TrainingPlan
@@ -83,4 +84,7 @@ __all__ = [
     "TrainingPlan",
     "Verifiable",
     "Within",
+    "classes_of",
+    "knowing",
+    "pixels_of",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from dwindle.data.columns import Column
 from dwindle.data.rows import Array, FloatArray, IntArray, Rows
 from dwindle.seeds import Seed
 
-__all__ = ["Documented", "Grouped", "Labelled", "Pictured", "Tabular"]
+__all__ = ["Documented", "Grouped", "Labelled", "Pictured", "Tabular", "classes_of", "pixels_of"]
 
 
 @runtime_checkable
@@ -66,3 +66,13 @@ class Documented(Protocol):
         It goes into the manifest of the real rows, so it holds no path and no clock.
         """
         ...
+
+
+def pixels_of(source: Any) -> tuple[int, int, int] | None:
+    """Return height, width and colours where a source's rows are pixels, else None."""
+    return source.pixels() if isinstance(source, Pictured) else None
+
+
+def classes_of(source: Any) -> tuple[str, ...]:
+    """Return the names of the classes that a source's rows may carry."""
+    return source.label_names() if isinstance(source, Labelled) else ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from dwindle.data.rows import Array, FloatArray, IntArray, Rows
 from dwindle.seeds import Seed
@@ -32,7 +33,10 @@ __all__ = [
     "Scorable",
     "TokenScorable",
     "Verifiable",
+    "knowing",
 ]
+
+T = TypeVar("T")
 
 Kind = Literal["vectors", "symbols", "pairs", "sequences", "tables"]
 """What a row is.
@@ -226,6 +230,14 @@ class Informed(Protocol):
             ValueError: if the source cannot serve it.
         """
         ...
+
+
+def knowing(component: T, **known: Any) -> T:
+    """Return a copy of an informed component that knows more; what it knows is none of its settings."""
+    told = copy.copy(component)
+    for name, value in known.items():
+        object.__setattr__(told, name, value)  # its settings are frozen
+    return told
 
 
 @runtime_checkable

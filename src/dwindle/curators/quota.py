@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from dwindle.contracts import Array, Curated, FloatArray, Grouped, IntArray, Kind, Labelled, Rows, Seed
+from dwindle.contracts import Array, Curated, FloatArray, Grouped, IntArray, Kind, Labelled, Rows, Seed, knowing
 
 __all__ = ["Quota"]
 
@@ -42,9 +42,7 @@ class Quota:
             return self
         if not isinstance(source, Grouped) or not source.group_names():
             raise ValueError(f"a quota needs rows of several groups; {type(source).__name__} has no column of groups")
-        knowing = replace(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, source=source)
 
     def refuses(self, recipe: Any) -> str:
         """Say why a recipe's vectors have no strata; empty where they have, and for rows of other kinds."""

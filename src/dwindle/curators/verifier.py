@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from dwindle.contracts import Curated, Kind, Rows, Seed, Verifiable, Within
+from dwindle.contracts import Curated, Kind, Rows, Seed, Verifiable, Within, knowing
 
 __all__ = ["Verifier"]
 
@@ -45,9 +45,7 @@ class Verifier:
         if not isinstance(source, Verifiable):
             name = type(source).__name__
             raise ValueError(f"a verifier needs a source that can tell right rows from wrong ones; {name} cannot")
-        knowing = replace(self)
-        object.__setattr__(knowing, "source", source)
-        return knowing
+        return knowing(self, source=source)
 
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Draw for each row whether it stays.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -16,12 +15,13 @@ from dwindle.contracts import (
     IntArray,
     Kind,
     Model,
-    Pictured,
     Rows,
     Seed,
     Source,
     Tabular,
     Within,
+    knowing,
+    pixels_of,
 )
 from dwindle.data import augmentations as rules
 from dwindle.samplers import Sampler
@@ -104,9 +104,7 @@ class Augment:
 
     def given(self, source: Source) -> Self:
         """Return a family that knows whether the rows are pictures, or which columns they have."""
-        knowing = copy.copy(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, source=source)
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> AugmentModel:
         """Keep the rows of every chain; seed and parent change nothing.
@@ -136,7 +134,7 @@ class Augment:
             return self._edited(values, held, generator)
         if isinstance(self.source, Tabular):
             return self._jittered(values, held, self.source.columns(), generator)
-        shape = self.source.pixels() if isinstance(self.source, Pictured) else None
+        shape = pixels_of(self.source)
         if shape is not None:
             return self._pictured(values.reshape(-1, *shape), generator).reshape(values.shape)
         noise = generator.standard_normal(values.shape) * rules.spread(held.values[0], held.filled_weights()[0])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -14,7 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dwindle.contracts import IntArray, Kind, Labelled, Model, Pictured, Rows, Seed, Within
+from dwindle.contracts import (
+    IntArray,
+    Kind,
+    Model,
+    Rows,
+    Seed,
+    Within,
+    classes_of,
+    knowing,
+    pixels_of,
+)
 from dwindle.errors import BadInput
 from dwindle.nets import classes, stacks, training
 from dwindle.nets.denoisers import Conditions, Denoiser, Dense, Weights, slices
@@ -34,7 +42,7 @@ Sampling = Literal["ddpm", "ddim"]
 
 
 @dataclass(frozen=True)
-class Diffusion:
+class Diffusion(stacks.Stacked["DiffusionModel"]):
     """Denoising diffusion: a network learns the noise in noisy rows, and rows are walked back from noise.
 
     It minimises |e - f(x_t, t)|^2 over rows x, levels t and normal noise e, on rows that are centred and scaled by the
@@ -109,16 +117,14 @@ class Diffusion:
         Raises:
             ValueError: if a U-Net is asked for and the source's rows are no pixels.
         """
-        if self.network != "dense" and _pixels(source) is None:
+        if self.network != "dense" and pixels_of(source) is None:
             raise ValueError(f"network {self.network} needs rows that are pixels, and those of the source are not")
-        knowing = copy.copy(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, source=source)
 
     def refuses(self, recipe: Any) -> str:
         """Say why rows cannot be guided as a recipe's sampler says."""
         factor = recipe.sampler.variance_factor
-        if not _classes(recipe.source) or 0.0 < factor <= 1.0:
+        if not classes_of(recipe.source) or 0.0 < factor <= 1.0:
             return ""
         return (
             f"sampler.variance_factor {factor:g}: rows with classes are guided by 1 / variance_factor - 1, so it must "
@@ -174,10 +180,10 @@ class Diffusion:
         return Process(self.levels, self.schedule)
 
     def _net(self, dimensions: int) -> Denoiser:
-        conditions = Conditions(self.levels, _classes(self.source))
+        conditions = Conditions(self.levels, len(classes_of(self.source)))
         if self.network == "dense":
             return Dense(dimensions, self.hidden, self.layers, conditions)
-        pixels = _pixels(self.source)
+        pixels = pixels_of(self.source)
         if pixels is None:
             raise ValueError(f"network {self.network} was not given a source: call Diffusion.given(source) first")
         if self.network == "unet":
@@ -188,14 +194,6 @@ class Diffusion:
     def _fitted(self, weights: Weights, net: Denoiser) -> DiffusionModel:
         steps = self.sampling_steps or self.levels
         return DiffusionModel(weights, net, self._process, self.sampling, steps)
-
-    def together(self, models: Sequence[DiffusionModel]) -> DiffusionModel:
-        """Return several models as one, the chains of the first one first."""
-        return replace(models[0], weights=stacks.together([model.weights for model in models]))
-
-    def apart(self, model: DiffusionModel, chains: Sequence[int]) -> list[DiffusionModel]:
-        """Return a model as several, of so many chains each."""
-        return [replace(model, weights=weights) for weights in stacks.apart(model.weights, chains)]
 
     def load(self, folder: Path) -> DiffusionModel:
         """Read what `DiffusionModel.save` wrote."""
@@ -276,13 +274,3 @@ def _codes(labels: IntArray, net: Denoiser, place: torch.device) -> Tensor | Non
     """Return labels as a network is told them, the number of classes for none; None where there are no classes."""
     count = net.conditions.classes
     return torch.from_numpy(np.where(labels < 0, count, labels)).to(place) if count else None
-
-
-def _pixels(source: Any) -> tuple[int, int, int] | None:
-    """Return height, width and colours where a source's rows are pixels, else None."""
-    return source.pixels() if isinstance(source, Pictured) else None
-
-
-def _classes(source: Any) -> int:
-    """Return the number of classes that a source's rows may carry."""
-    return len(source.label_names()) if isinstance(source, Labelled) else 0

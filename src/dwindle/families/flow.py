@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -27,7 +27,7 @@ Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Flow:
+class Flow(stacks.Stacked["FlowModel"]):
     """A neural spline flow, fitted by maximum likelihood: a law whose density is known exactly, without a bottleneck.
 
     Rows are centred and divided by their deviation, dimension by dimension and chain by chain; monotone
@@ -108,14 +108,6 @@ class Flow:
             return (0.5 * latents.square().sum() - volume.sum()) / self.batch
 
         training.descend(flat, loss, steps=self.steps, learning_rate=self.learning_rate, longest=_LONGEST)
-
-    def together(self, models: Sequence[FlowModel]) -> FlowModel:
-        """Return models that this family has fitted as one, the chains of the first one first."""
-        return FlowModel(stacks.together([model.weights for model in models]), models[0].nets)
-
-    def apart(self, model: FlowModel, chains: Sequence[int]) -> list[FlowModel]:
-        """Return a model as several, of so many chains each."""
-        return [FlowModel(weights, model.nets) for weights in stacks.apart(model.weights, chains)]
 
     def load(self, folder: Path) -> FlowModel:
         """Read what `FlowModel.save` wrote."""

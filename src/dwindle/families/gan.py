@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dwindle.contracts import Array, Kind, Labelled, Model, Pictured, Rows, Seed, Within
+from dwindle.contracts import Array, Kind, Model, Rows, Seed, Within, classes_of, knowing, pixels_of
 from dwindle.nets import classes, stacks, training
 from dwindle.nets.adversaries import Adversaries, Convolutional, Dense, made, scores
 from dwindle.nets.contests import Contest
@@ -32,7 +31,7 @@ Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Gan:
+class Gan(stacks.Stacked["GanModel"]):
     """A Wasserstein network with gradient penalty and a normal latent prior, on rows in the frame of the training rows.
 
     The critic can go on working once training is over and decide which generated rows are given out. That raises their
@@ -107,13 +106,11 @@ class Gan:
         Raises:
             ValueError: if convolutions are asked for and the source's rows are not the pixels of pictures.
         """
-        if self.network == "convolutional" and _pixels(source) is None:
+        if self.network == "convolutional" and pixels_of(source) is None:
             raise ValueError(
                 f"network convolutional needs rows that are pixels; those of {type(source).__name__} are not"
             )
-        knowing = copy.copy(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, source=source)
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> GanModel:
         """Train the networks of every chain; a parent's weights are where a warm restart begins.
@@ -144,21 +141,13 @@ class Gan:
         return model.judged(rows, (values, marks), seed.at("judge"))
 
     def _nets(self, dimensions: int) -> Adversaries:
-        known = len(self.source.label_names()) if isinstance(self.source, Labelled) else 0
+        known = len(classes_of(self.source))
         if self.network == "dense":
             return Dense(dimensions, known, self.latent, self.hidden, self.layers)
-        pixels = _pixels(self.source)
+        pixels = pixels_of(self.source)
         if pixels is None:
             raise ValueError("network convolutional was not given a source: call Gan.given(source) first")
         return Convolutional(pixels, known, self.latent, self.channels)
-
-    def together(self, models: Sequence[GanModel]) -> GanModel:
-        """Return several models as one, the chains of the first one first."""
-        return replace(models[0], weights=stacks.together([model.weights for model in models]))
-
-    def apart(self, model: GanModel, chains: Sequence[int]) -> list[GanModel]:
-        """Return a model as several, of so many chains each."""
-        return [replace(model, weights=weights) for weights in stacks.apart(model.weights, chains)]
 
     def load(self, folder: Path) -> GanModel:
         """Read what `GanModel.save` wrote."""
@@ -273,8 +262,3 @@ def _refuse_collapsed(values: Array, chain: int) -> None:
     if variance < _NARROWEST:
         found = f"its rows vary {variance:.2g} as much as those it was trained on"
         raise ValueError(f"the generator of chain {chain} has collapsed: {found}; take more steps or another rate")
-
-
-def _pixels(source: Any) -> tuple[int, int, int] | None:
-    """Return height, width and colours where a source's rows are pixels, else None."""
-    return source.pixels() if isinstance(source, Pictured) else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
-from dwindle.contracts import Kind, Model, Rows, Seed, Source
+from dwindle.contracts import Kind, Model, Rows, Seed, Source, knowing
 from dwindle.samplers import Sampler
 
 __all__ = ["Oracle", "OracleModel"]
@@ -42,9 +41,7 @@ class Oracle:
         if source.capacity is not None:
             kind = type(source).__name__
             raise ValueError(f"needs a source without an end; {kind} has {source.capacity} rows a chain")
-        knowing = copy.copy(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, source=source)
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> OracleModel:
         """Note the number of chains; rows, seed and parent change nothing."""

@@ -29,7 +29,7 @@ Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class RecurrentLm:
+class RecurrentLm(stacks.Stacked["RecurrentLmModel"]):
     """A recurrent language model over blocks of tokens, each block from a begin token and a state of zeros.
 
     Embedding, one gated recurrent layer, softmax; trained from random weights in every generation unless the recipe
@@ -113,14 +113,6 @@ class RecurrentLm:
         """Read what `RecurrentLmModel.save` wrote."""
         weights = stacks.load(folder)
         return RecurrentLmModel(weights, int(weights.pop("length")))
-
-    def together(self, models: Sequence[RecurrentLmModel]) -> RecurrentLmModel:
-        """Return models of blocks of one length as one, the chains of the first one first."""
-        return RecurrentLmModel(stacks.together([model.weights for model in models]), models[0].length)
-
-    def apart(self, model: RecurrentLmModel, chains: Sequence[int]) -> list[RecurrentLmModel]:
-        """Return a model as several, of so many chains each."""
-        return [RecurrentLmModel(weights, model.length) for weights in stacks.apart(model.weights, chains)]
 
     @classmethod
     def smallest(cls) -> Self:

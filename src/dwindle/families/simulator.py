@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 import inspect
 import json
@@ -16,7 +15,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Array, Column, FloatArray, IntArray, Kind, Labelled, Model, Rows, Seed, Source, Tabular
+from dwindle.contracts import (
+    Array,
+    Column,
+    FloatArray,
+    IntArray,
+    Kind,
+    Model,
+    Rows,
+    Seed,
+    Source,
+    Tabular,
+    classes_of,
+    knowing,
+)
 from dwindle.errors import StageFailed, nearest
 from dwindle.samplers import Sampler
 
@@ -86,9 +98,7 @@ class Simulator:
 
     def given(self, source: Source) -> Self:
         """Return a simulator that knows the kind of the rows, their columns and classes."""
-        knowing = copy.copy(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, source=source)
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> SimulatorModel:
         """Note how many chains there are and what a row looks like; seed and parent change nothing."""
@@ -182,7 +192,7 @@ class SimulatorModel:
     def _classes(self) -> int | None:
         """Return how many classes the source has; None where nobody said which source it is."""
         source = self.family.source
-        return None if source is None else len(source.label_names()) if isinstance(source, Labelled) else 0
+        return None if source is None else len(classes_of(source))
 
     def save(self, folder: Path) -> None:
         """Write simulator.json."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dwindle.contracts import Array, Column, FloatArray, IntArray, Kind, Model, Rows, Seed
+from dwindle.contracts import Array, Column, FloatArray, IntArray, Kind, Model, Rows, Seed, knowing
 from dwindle.contracts import Tabular as TabularSource
 from dwindle.samplers import Sampler
 
@@ -62,9 +62,7 @@ class Tabular:
         """
         if not isinstance(source, TabularSource):
             raise ValueError(f"a copula of a table needs a source with columns; {type(source).__name__} has none")
-        knowing = replace(self)
-        object.__setattr__(knowing, "columns", source.columns())  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, columns=source.columns())
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> TabularModel:
         """Fit the table of every chain; nothing is drawn and a parent changes nothing.

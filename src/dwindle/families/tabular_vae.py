@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dwindle.contracts import Array, Column, FloatArray, IntArray, Kind, Model, Rows, Seed, Tabular, Within
+from dwindle.contracts import Array, Column, FloatArray, IntArray, Kind, Model, Rows, Seed, Tabular, Within, knowing
 from dwindle.nets import stacks, training
 from dwindle.nets.denoising import Noise
 from dwindle.nets.device import device
@@ -33,7 +33,7 @@ Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class TabularVae:
+class TabularVae(stacks.Stacked["TabularVaeModel"]):
     """A variational autoencoder of mixed columns, as TVAE is, with a normal latent prior.
 
     It minimises the divergence of the posterior from the prior, beta times, and what the decoder pays for a row: for a
@@ -80,9 +80,7 @@ class TabularVae:
         """
         if not isinstance(source, Tabular):
             raise ValueError(f"an autoencoder of a table needs a source with columns; {type(source).__name__} has none")
-        knowing = replace(self)
-        object.__setattr__(knowing, "columns", source.columns())  # no setting, so it is set past the frozen ones
-        return knowing
+        return knowing(self, columns=source.columns())
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> TabularVaeModel:
         """Train the networks of every chain; a parent's weights are where a warm restart begins.
@@ -164,14 +162,6 @@ class TabularVae:
             if plain > 0 and not total < (1.0 + _SLACK) * plain:
                 told = f"its loss is {total:.4g} nats a row, that of independent columns {plain:.4g}"
                 raise ValueError(f"the autoencoder of chain {chain} has learnt nothing: {told}; take more steps")
-
-    def together(self, models: Sequence[TabularVaeModel]) -> TabularVaeModel:
-        """Return models that this family has fitted as one, the chains of the first one first."""
-        return TabularVaeModel(stacks.together([model.weights for model in models]), models[0].levels)
-
-    def apart(self, model: TabularVaeModel, chains: Sequence[int]) -> list[TabularVaeModel]:
-        """Return a model as several, of so many chains each."""
-        return [TabularVaeModel(weights, model.levels) for weights in stacks.apart(model.weights, chains)]
 
     def load(self, folder: Path) -> TabularVaeModel:
         """Read what `TabularVaeModel.save` wrote."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 
-from dwindle.contracts import Array, FloatArray, IntArray, Kind, Labelled, Model, Pictured, Rows, Seed, Within
+from dwindle.contracts import (
+    Array,
+    FloatArray,
+    IntArray,
+    Kind,
+    Model,
+    Rows,
+    Seed,
+    Within,
+    classes_of,
+    knowing,
+    pixels_of,
+)
 from dwindle.nets import classes, stacks, training
 from dwindle.nets.autoencoder import Autoencoder, Exercise, Pictures, Weights, slices
 from dwindle.nets.device import device
@@ -27,7 +37,7 @@ Decoder = Literal["mean", "sampled"]
 
 
 @dataclass(frozen=True)
-class Vae:
+class Vae(stacks.Stacked["VaeModel"]):
     """A variational autoencoder with a normal latent prior.
 
     It minimises |x - f(z)|^2 / 2 + beta KL(q(z | x), N(0, 1)), z drawn from q, on rows that are centred and scaled by
@@ -93,10 +103,8 @@ class Vae:
                 are made for.
         """
         if self.network == "convolutional":
-            _refuse_pictures(type(source).__name__, _pixels(source))
-        knowing = copy.copy(self)
-        object.__setattr__(knowing, "source", source)  # no setting, so it is set past the frozen ones
-        return knowing
+            _refuse_pictures(type(source).__name__, pixels_of(source))
+        return knowing(self, source=source)
 
     def fit(self, rows: Rows, *, seed: Seed, parent: Model | None = None) -> VaeModel:
         """Train the networks of every chain; a parent's weights are where a warm restart begins.
@@ -126,21 +134,13 @@ class Vae:
         )
 
     def _net(self, dimensions: int) -> Autoencoder:
-        known, pictures = _classes(self.source), None
+        known, pictures = len(classes_of(self.source)), None
         if self.network == "convolutional":
-            pixels = _pixels(self.source)
+            pixels = pixels_of(self.source)
             if pixels is None:
                 raise ValueError("network convolutional was not given a source: call Vae.given(source) first")
             pictures = Pictures(*pixels, self.channels)
         return Autoencoder(dimensions, known, self.latent, self.hidden, pictures)
-
-    def together(self, models: Sequence[VaeModel]) -> VaeModel:
-        """Return several models as one, the chains of the first one first."""
-        return replace(models[0], weights=stacks.together([model.weights for model in models]))
-
-    def apart(self, model: VaeModel, chains: Sequence[int]) -> list[VaeModel]:
-        """Return a model as several, of so many chains each."""
-        return [replace(model, weights=weights) for weights in stacks.apart(model.weights, chains)]
 
     def load(self, folder: Path) -> VaeModel:
         """Read what `VaeModel.save` wrote."""
@@ -223,11 +223,6 @@ def _normal(seed: Seed, shape: tuple[int, int, int], kind: type[np.floating[Any]
     return drawn
 
 
-def _pixels(source: Any) -> tuple[int, int, int] | None:
-    """Return height, width and colours where a source's rows are pixels, else None."""
-    return source.pixels() if isinstance(source, Pictured) else None
-
-
 def _refuse_pictures(name: str, pixels: tuple[int, int, int] | None) -> None:
     """Refuse rows that are not pixels of pictures of the right size."""
     if pixels is None:
@@ -237,8 +232,3 @@ def _refuse_pictures(name: str, pixels: tuple[int, int, int] | None) -> None:
         found = f"{name} has {height} x {width} pixels of {colours} colours"
         takes = f"pictures of {_SMALLEST} to {_LARGEST} pixels a side and 1 or 3 colours"
         raise ValueError(f"network convolutional takes {takes}; {found}")
-
-
-def _classes(source: Any) -> int:
-    """Return the number of classes that a source's rows may carry."""
-    return len(source.label_names()) if isinstance(source, Labelled) else 0

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dwindle.contracts import Array, Evidence, FloatArray, IntArray, Labelled, Pictured, Rows
+from dwindle.contracts import Array, Evidence, FloatArray, IntArray, Rows, classes_of, pixels_of
 from dwindle.data.kept import kept
 from dwindle.nets import convolutions, stacks, training
 from dwindle.seeds import Seed
@@ -114,8 +114,8 @@ def feature_net(evidence: Evidence) -> FeatureNet:
     an autoencoder of rows.
     """
     source, anchor = evidence.source, evidence.anchor
-    names = source.label_names() if isinstance(source, Labelled) else ()
-    pixels = source.pixels() if isinstance(source, Pictured) else None
+    names = classes_of(source)
+    pixels = pixels_of(source)
     values, labels = _pooled(anchor)
     seed = evidence.seed.at("features")
     if labels is None or len(names) < 2:
