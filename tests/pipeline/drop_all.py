@@ -27,7 +27,7 @@ class DropAll:
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         assert rows.provenance is not None
         kept = rows.provenance.origin < self.generation
-        return Curated(kept, rows.weights, {"too late": int((~kept).sum())})
+        return Curated(kept, rows.weights, {"too late": ~kept})
 
     @classmethod
     def smallest(cls) -> Self:

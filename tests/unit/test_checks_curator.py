@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pytest
 
 from dwindle.checks import CheckFailed, check_curator, curator_checks
-from dwindle.contracts import Curated, Within
+from dwindle.contracts import Curated, Rows, Within
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Halve:
     def curate(self, rows, *, anchor, seed):
         there = rows.filled_weights() > 0
         kept = there & (seed.numpy().random(there.shape) < self.share)
-        return Curated(kept, rows.weights, {"unlucky": int(there.sum() - kept.sum())})
+        return Curated(kept, rows.weights, {"unlucky": there & ~kept})
 
     @classmethod
     def smallest(cls):
@@ -67,7 +67,7 @@ def _relabel(found, rows, anchor):
 
 def _without_seed(found, rows, anchor):
     kept = np.random.default_rng().random(rows.values.shape[:2]) < 0.5
-    return Curated(kept, None, {"unlucky": int(120 - kept.sum())})
+    return Curated(kept, None, {"unlucky": ~kept})
 
 
 def _all_places(found, rows, anchor):
@@ -95,10 +95,24 @@ BROKEN: Mapping[str, list[Any]] = {
         broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, np.ones(3)))),
     ],
     "check_absent_rows_are_not_kept": [broken(curate=judging(_all_places))],
-    "check_dropped_rows_are_counted_by_reason": [
+    "check_dropped_rows_have_one_reason": [
         broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {}))),
-        broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {"": found.dropped["unlucky"]}))),
-        broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {"a": -1, "b": 1}))),
+        broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {"": found.why["unlucky"]}))),
+        broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {"a": found.why["unlucky"], "b": found.kept}))),
+    ],
+    "check_repaired_rows_are_named": [
+        broken(curate=judging(lambda found, rows, anchor: replace(found, values=rows.values + 1))),
+        broken(curate=judging(lambda found, rows, anchor: replace(found, values=rows.values[:, 1:]))),
+        broken(curate=judging(lambda found, rows, anchor: replace(found, repaired={"noise": found.kept}))),
+        broken(
+            curate=judging(
+                lambda found, rows, anchor: replace(found, values=rows.values, repaired={"noise": ~found.kept})
+            )
+        ),
+    ],
+    "check_added_rows_say_where_they_come_from": [
+        broken(curate=judging(lambda found, rows, anchor: replace(found, added=rows.anonymous()))),
+        broken(curate=judging(lambda found, rows, anchor: replace(found, added=Rows(rows.values[:1])))),
     ],
     "check_rows_and_anchor_are_not_changed": [
         broken(curate=judging(_overwrite)),

@@ -45,7 +45,7 @@ class Positive:
     def curate(self, rows, *, anchor, seed):
         present = rows.filled_weights() > 0
         kept = present & (rows.values[..., 0] > 0)
-        return Curated(kept, rows.weights, {"not positive": int((present & ~kept).sum())})
+        return Curated(kept, rows.weights, {"not positive": present & ~kept})
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class FirstChainless(Positive):
     def curate(self, rows, *, anchor, seed):
         present = rows.filled_weights() > 0
         kept = present & (np.arange(rows.chains) > 0)[:, None]
-        return Curated(kept, rows.weights, {"first chain": int((present & ~kept).sum())})
+        return Curated(kept, rows.weights, {"first chain": present & ~kept})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 
 from dwindle.checks.claims import Check, claim, expect, global_random_state_kept, rows_kept, same
-from dwindle.checks.examples import SEED, ready, rows_of, with_provenance
+from dwindle.checks.examples import SEED, ready, rows_of, shown, with_provenance
 from dwindle.checks.settings import settings_checks, smallest_checks
 from dwindle.contracts import Curated, Curator, Kind, Rows
 
@@ -23,7 +23,9 @@ def curator_checks() -> tuple[Check[Curator], ...]:
         check_kept_says_yes_or_no_for_every_row,
         check_kept_rows_have_a_positive_weight,
         check_absent_rows_are_not_kept,
-        check_dropped_rows_are_counted_by_reason,
+        check_dropped_rows_have_one_reason,
+        check_repaired_rows_are_named,
+        check_added_rows_say_where_they_come_from,
         check_rows_and_anchor_are_not_changed,
         check_same_seed_curates_the_same,
         check_global_random_state_is_untouched,
@@ -53,7 +55,7 @@ def _inputs(curator: Curator) -> tuple[Rows, Rows]:
 
 def _curated(curator: Curator) -> tuple[Curated, Rows]:
     rows, anchor = _inputs(curator)
-    return curator.curate(rows, anchor=anchor, seed=SEED.at("curate")), rows
+    return shown(curator, rows, anchor).curate(rows, anchor=anchor, seed=SEED.at("curate")), rows
 
 
 @claim
@@ -93,13 +95,49 @@ def check_absent_rows_are_not_kept(curator: Curator) -> None:
 
 
 @claim
-def check_dropped_rows_are_counted_by_reason(curator: Curator) -> None:
-    """The reasons of a curator account for every row that it dropped, and for no other."""
+def check_dropped_rows_have_one_reason(curator: Curator) -> None:
+    """The reasons of a curator account for every row that it dropped, once, and for no other."""
     curated, rows = _curated(curator)
-    gone = int(rows.counts.sum()) - int((curated.kept & (rows.filled_weights() > 0)).sum())
-    expect(all(curated.dropped), "a reason for every count", "an empty reason")
-    expect(all(count >= 0 for count in curated.dropped.values()), "counts of dropped rows", dict(curated.dropped))
-    expect(sum(curated.dropped.values()) == gone, f"reasons for {gone} dropped rows", dict(curated.dropped))
+    shape, gone = rows.values.shape[:2], (rows.filled_weights() > 0) & ~curated.kept
+    expect(all(curated.why), "a reason for every dropped row", "an empty reason")
+    for reason, masked in curated.why.items():
+        expect(_is_mask(masked, shape), f"'{reason}' True or False for each row", getattr(masked, "shape", masked))
+    counted = np.sum([masked.astype(int) for masked in curated.why.values()], axis=0, initial=0) + np.zeros(shape)
+    expect(same(counted, gone * 1.0), f"one reason for each of {int(gone.sum())} dropped rows", curated.dropped)
+
+
+@claim
+def check_repaired_rows_are_named(curator: Curator) -> None:
+    """Rows come out as they came in, but for those that a repair names; these stay."""
+    curated, rows = _curated(curator)
+    named = np.zeros(rows.values.shape[:2], dtype=np.bool_)
+    for repair, masked in curated.repaired.items():
+        expect(repair and _is_mask(masked, named.shape), "a named repair, True or False for each row", repr(repair))
+        named |= masked
+    expect(not (named & ~curated.kept).any(), "repaired rows kept", f"{int((named & ~curated.kept).sum())} dropped")
+    if curated.values is None:
+        expect(not named.any(), "values where rows are said to be repaired", "none")
+        return
+    expect(curated.values.shape == rows.values.shape, f"values of shape {rows.values.shape}", curated.values.shape)
+    expect(curated.values.dtype == rows.values.dtype, f"values of {rows.values.dtype}", curated.values.dtype)
+    others = curated.kept & ~named
+    expect(same(curated.values[others], rows.values[others]), "rows that no repair names as they came", "others")
+
+
+@claim
+def check_added_rows_say_where_they_come_from(curator: Curator) -> None:
+    """What is put beside the new rows trains like them, so it is of their shape and has a provenance of its own."""
+    curated, rows = _curated(curator)
+    if curated.added is None:
+        return
+    added = curated.added
+    expect(added.chains == rows.chains, f"added rows of {rows.chains} chains", added.chains)
+    expect(added.values.shape[2:] == rows.values.shape[2:], f"rows of shape {rows.values.shape[2:]}", added.values.shape)
+    expect(added.provenance is not None, "added rows with provenance", "none")
+
+
+def _is_mask(masked: object, shape: tuple[int, ...]) -> bool:
+    return isinstance(masked, np.ndarray) and masked.shape == shape and masked.dtype == np.bool_
 
 
 @claim
@@ -107,7 +145,7 @@ def check_rows_and_anchor_are_not_changed(curator: Curator) -> None:
     """A curator judges; the stage drops."""
     rows, anchor = _inputs(curator)
     with rows_kept(new=rows, anchor=anchor):
-        curator.curate(rows, anchor=anchor, seed=SEED.at("curate"))
+        shown(curator, rows, anchor).curate(rows, anchor=anchor, seed=SEED.at("curate"))
 
 
 @claim

@@ -30,6 +30,7 @@ from dwindle.contracts import (
     Informed,
     IntArray,
     Kind,
+    Needing,
     Provenance,
     Rows,
     Seed,
@@ -47,6 +48,7 @@ __all__ = [
     "labelled",
     "ready",
     "rows_of",
+    "shown",
     "source_of",
     "whole_numbers",
     "with_provenance",
@@ -74,6 +76,15 @@ def ready(component: T) -> T:
     own = getattr(component, "kind", None)
     kinds = {own} if own else getattr(component, "kinds", {"vectors"})
     return cast(T, component.given(source_of("vectors" if "vectors" in kinds else sorted(kinds)[-1])))
+
+
+def shown(component: T, rows: Rows, anchor: Rows) -> T:
+    """Return a curator that was shown models and earlier rows, as a stage would show them, if it needs any."""
+    if not isinstance(component, Needing):
+        return component
+    earlier = with_provenance(Rows(anchor.values[:, ::-1].copy()), 1)
+    given = {"first": _Repeating(anchor), "maker": _Repeating(rows), "earlier": earlier}
+    return cast(T, component.shown(**{need: given[need] for need in component.needs}))
 
 
 def labelled(family: T) -> T:

@@ -31,7 +31,7 @@ from dwindle.contracts.models import (
 )
 from dwindle.contracts.ranges import Within
 from dwindle.contracts.regimes import Regime, Take, TrainingPlan
-from dwindle.contracts.rows import Curated, Curator, Source
+from dwindle.contracts.rows import Curated, Curator, Need, Needing, Source
 from dwindle.contracts.theory import Conditions, Curve
 from dwindle.data.columns import Column
 from dwindle.data.rows import FRESH, REAL, Array, FloatArray, IntArray, Origin, Provenance, Rows
@@ -68,6 +68,8 @@ __all__ = [
     "Model",
     "Modes",
     "Moments",
+    "Need",
+    "Needing",
     "NextTokens",
     "Origin",
     "Pictured",

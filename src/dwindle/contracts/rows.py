@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from dwindle.contracts.models import Kind
 from dwindle.data.rows import Array, FloatArray, Rows
@@ -13,7 +13,7 @@ from dwindle.seeds import Seed
 if TYPE_CHECKING:
     from dwindle.contracts.metrics import Measurement
 
-__all__ = ["Curated", "Curator", "Source"]
+__all__ = ["Curated", "Curator", "Need", "Needing", "Source"]
 
 
 @runtime_checkable
@@ -56,14 +56,51 @@ class Curated:
     Args:
         kept: (c, n) True where the row stays.
         weights: (c, n) weight of the rows that stay, or None to leave them as they came.
-        dropped: for each reason, how many rows of all chains it dropped.
+        why: for each reason, (c, n) True where a row was dropped for it; every dropped row has one reason.
         facts: what it tells of its own work, a number a chain, by name: a detector's rates.
+        values: the values of all rows, as they came but for those that were repaired; None where none was.
+        repaired: for each kind of repair, (c, n) True where a kept row was changed by it.
+        added: rows that train beside the generation's own, with provenance: real ones from the tail. Padded with
+            weight 0 where chains have unequal numbers of them; None for none.
     """
 
     kept: Array
     weights: FloatArray | None = None
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    why: Mapping[str, Array] = field(default_factory=dict)
     facts: Mapping[str, Measurement] = field(default_factory=dict)
+    values: Array | None = None
+    repaired: Mapping[str, Array] = field(default_factory=dict)
+    added: Rows | None = None
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """For each reason, how many rows of all chains it dropped."""
+        return {reason: int(gone.sum()) for reason, gone in self.why.items()}
+
+
+Need = Literal["first", "maker", "earlier"]
+"""What a curator may have to see beside the rows: the model of generation 0, the model that made the rows, or the
+synthetic rows that earlier generations kept."""
+
+
+@runtime_checkable
+class Needing(Protocol):
+    """A curator that must see more than the new rows and the anchor."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What it must see, by its settings; empty where they ask for nothing."""
+        ...
+
+    def shown(self, *, first: Any = None, maker: Any = None, earlier: Rows | None = None) -> Self:
+        """Return a copy that knows what it needs; called anew in every generation.
+
+        Args:
+            first: the model of generation 0, which no synthetic row has touched.
+            maker: the model that made the synthetic rows; a `Model`, and what else its family's models can do.
+            earlier: rows of earlier generations, with provenance; None where there are none yet.
+        """
+        ...
 
 
 @runtime_checkable

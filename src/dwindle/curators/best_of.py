@@ -43,9 +43,10 @@ class BestOf:
         present = rows.filled_weights() > 0
         scores = np.where(present, reward(rows.values, self.reward, target=self.target, width=self.width), -np.inf)
         kept = self._best(scores, present)
-        surplus = int((rows.counts % self.k).sum())
-        beaten = int(present.sum() - kept.sum()) - surplus
-        return Curated(kept, rows.weights, {f"not the best of {self.k}": beaten, f"no full group of {self.k}": surplus})
+        ranks = np.cumsum(present, axis=1)  # a row's number among the rows of its chain, from 1
+        grouped = ranks <= (rows.counts - rows.counts % self.k)[:, None]
+        why = {f"not the best of {self.k}": present & grouped & ~kept, f"no full group of {self.k}": present & ~grouped}
+        return Curated(kept, rows.weights, why)
 
     @classmethod
     def smallest(cls) -> Self:

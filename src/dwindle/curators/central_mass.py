@@ -37,7 +37,7 @@ class CentralMass:
         present = rows.filled_weights() > 0
         kept = leading(-_distances(rows), present, self.mass)
         reason = f"outside the central {self.mass:g} of the mass"
-        return Curated(kept, rows.weights, {reason: int(present.sum() - kept.sum())})
+        return Curated(kept, rows.weights, {reason: present & ~kept})
 
     @classmethod
     def smallest(cls) -> Self:

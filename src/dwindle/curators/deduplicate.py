@@ -31,7 +31,7 @@ class Deduplicate:
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Keep the first of each set of equal rows."""
         kept = rows.filled_weights() > 0
-        dropped = {"copy of a new row": 0, "copy of an anchor row": 0}
+        why = {reason: np.zeros_like(kept) for reason in ("copy of a new row", "copy of an anchor row")}
         for chain in range(rows.chains):
             places = np.flatnonzero(kept[chain])
             known = anchor.chain(chain).values[0] if self.against_anchor else rows.values[chain, :0]
@@ -39,9 +39,9 @@ class Deduplicate:
             from_anchor = first < len(known)
             from_new = ~from_anchor & (first < len(known) + np.arange(len(places)))
             kept[chain, places[from_anchor | from_new]] = False
-            dropped["copy of a new row"] += int(from_new.sum())
-            dropped["copy of an anchor row"] += int(from_anchor.sum())
-        return Curated(kept, rows.weights, dropped)
+            why["copy of a new row"][chain, places[from_new]] = True
+            why["copy of an anchor row"][chain, places[from_anchor]] = True
+        return Curated(kept, rows.weights, why)
 
     @classmethod
     def smallest(cls) -> Self:

@@ -47,11 +47,8 @@ class Detector:
         rates = np.where(synthetic, self.true_positive_rate, self.false_positive_rate)
         present = rows.filled_weights() > 0
         taken = present & (seed.at("verdict").numpy().random(rates.shape) < rates)
-        dropped = {
-            "synthetic, detected": int((taken & synthetic).sum()),
-            "real, taken for synthetic": int((taken & ~synthetic).sum()),
-        }
-        return Curated(present & ~taken, rows.weights, dropped)
+        why = {"synthetic, detected": taken & synthetic, "real, taken for synthetic": taken & ~synthetic}
+        return Curated(present & ~taken, rows.weights, why)
 
     @classmethod
     def smallest(cls) -> Self:

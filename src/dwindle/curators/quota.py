@@ -59,8 +59,7 @@ class Quota:
         factors = wanted / np.where(found > 0, found, 1.0)
         weights = before * np.where(before > 0, factors[places[:, : rows.count]], 0.0)
         kept = weights > 0
-        dropped = {"a stratum that the anchor does not have": int((before > 0).sum() - kept.sum())}
-        return Curated(kept, weights, dropped)
+        return Curated(kept, weights, {"a stratum that the anchor does not have": (before > 0) & ~kept})
 
     @classmethod
     def smallest(cls) -> Self:

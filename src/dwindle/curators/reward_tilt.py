@@ -42,7 +42,7 @@ class RewardTilt:
         total = weights.sum(axis=1, keepdims=True)
         weights *= before.sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
         kept = weights > 0
-        return Curated(kept, weights, {"a weight by reward of 0": int(present.sum() - kept.sum())})
+        return Curated(kept, weights, {"a weight by reward of 0": present & ~kept})
 
     @classmethod
     def smallest(cls) -> Self:

@@ -40,7 +40,7 @@ class TopFraction:
         scores = reward(rows.values, self.reward, target=self.target, width=self.width)
         kept = leading(scores, present, self.fraction)
         reason = f"not among the best {self.fraction:g} of the rows"
-        return Curated(kept, rows.weights, {reason: int(present.sum() - kept.sum())})
+        return Curated(kept, rows.weights, {reason: present & ~kept})
 
     @classmethod
     def smallest(cls) -> Self:

@@ -59,8 +59,7 @@ class Verifier:
         present, right = rows.filled_weights() > 0, np.asarray(self.source.is_right(rows), dtype=np.bool_)
         kept = present & (((draws < self.keep_right) & right) | ((draws < self.keep_wrong) & ~right))
         gone = present & ~kept
-        dropped = {"right, rejected": int((gone & right).sum()), "wrong, rejected": int((gone & ~right).sum())}
-        return Curated(kept, rows.weights, dropped)
+        return Curated(kept, rows.weights, {"right, rejected": gone & right, "wrong, rejected": gone & ~right})
 
     @classmethod
     def smallest(cls) -> Self:

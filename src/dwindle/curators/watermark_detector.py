@@ -75,11 +75,8 @@ class WatermarkDetector:
             weights = np.where(taken, self.weight, 1.0) * rows.filled_weights()
             return Curated(present, weights, facts=facts)
         synthetic = rows.provenance.origin > 0
-        dropped = {
-            "synthetic, marked": int((taken & synthetic).sum()),
-            "real, taken for marked": int((taken & ~synthetic).sum()),
-        }
-        return Curated(present & ~taken, rows.weights, dropped, facts)
+        why = {"synthetic, marked": taken & synthetic, "real, taken for marked": taken & ~synthetic}
+        return Curated(present & ~taken, rows.weights, why, facts)
 
     def _judged(self, rows: Rows, present: Array) -> tuple[Array, Array]:
         """Say which rows could be scored and which are taken, (c, n) each."""
