@@ -98,7 +98,11 @@ BROKEN: Mapping[str, list[Any]] = {
     "check_dropped_rows_have_one_reason": [
         broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {}))),
         broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {"": found.why["unlucky"]}))),
-        broken(curate=judging(lambda found, rows, anchor: Curated(found.kept, None, {"a": found.why["unlucky"], "b": found.kept}))),
+        broken(
+            curate=judging(
+                lambda found, rows, anchor: Curated(found.kept, None, {"a": found.why["unlucky"], "b": found.kept})
+            )
+        ),
     ],
     "check_repaired_rows_are_named": [
         broken(curate=judging(lambda found, rows, anchor: replace(found, values=rows.values + 1))),

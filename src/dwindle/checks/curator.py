@@ -132,7 +132,9 @@ def check_added_rows_say_where_they_come_from(curator: Curator) -> None:
         return
     added = curated.added
     expect(added.chains == rows.chains, f"added rows of {rows.chains} chains", added.chains)
-    expect(added.values.shape[2:] == rows.values.shape[2:], f"rows of shape {rows.values.shape[2:]}", added.values.shape)
+    expect(
+        added.values.shape[2:] == rows.values.shape[2:], f"rows of shape {rows.values.shape[2:]}", added.values.shape
+    )
     expect(added.provenance is not None, "added rows with provenance", "none")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def shown(component: T, rows: Rows, anchor: Rows) -> T:
     if not isinstance(component, Needing):
         return component
     earlier = with_provenance(Rows(anchor.values[:, ::-1].copy()), 1)
-    given = {"first": _Repeating(anchor), "maker": _Repeating(rows), "earlier": earlier}
+    given: dict[str, Any] = {"first": _Repeating(anchor), "maker": _Repeating(rows), "earlier": earlier}
     return cast(T, component.shown(**{need: given[need] for need in component.needs}))
 
 
