@@ -5,7 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BadInput", "DataDamaged", "DwindleError", "NotReachable", "StageFailed", "Starved", "nearest"]
+__all__ = [
+    "BadInput",
+    "DataDamaged",
+    "DwindleError",
+    "Ended",
+    "NotReachable",
+    "Refused",
+    "RolledBack",
+    "StageFailed",
+    "Starved",
+    "Stopped",
+    "nearest",
+]
 
 
 class DwindleError(Exception):
@@ -46,8 +58,34 @@ class StageFailed(DwindleError):
     exit_code = 5
 
 
-class Starved(StageFailed):
-    """The curators left a lineage without rows to train on: a result, not a breakdown."""
+class Ended(StageFailed):
+    """A lineage ends before its last generation, and that is a result, not a breakdown."""
+
+    outcome = "ended"
+
+
+class Starved(Ended):
+    """The curators left a lineage without rows to train on."""
+
+    outcome = "starved"
+
+
+class Refused(Ended):
+    """The policy does not allow the rows that would train a generation."""
+
+    outcome = "refused"
+
+
+class Stopped(Ended):
+    """A gate ends a lineage: a measure is beyond its bound, or a curator's bias is alarming."""
+
+    outcome = "stopped"
+
+
+class RolledBack(Ended):
+    """A gate ends a lineage, and another one goes on from one of its earlier generations."""
+
+    outcome = "rolled_back"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
