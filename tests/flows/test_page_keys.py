@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prefect.client.schemas.actions import ArtifactCreate
 
-from dwindle.config.recipe import LINEAGE_NAME
+from dwindle.config.building import LINEAGE_NAME
 from flows.command import page_key
 
 

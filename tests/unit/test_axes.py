@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dwindle.config.recipe import LINEAGE_NAME
+from dwindle.config.building import LINEAGE_NAME
 from dwindle.config.sweep import Lineage, Point, load_sweep
 from dwindle.errors import BadInput
 from dwindle.plan import unroll

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dwindle.config.building import LINEAGE_NAME, advice, misnamed
 from dwindle.config.reading import KeyPath
-from dwindle.config.recipe import LINEAGE_NAME, PARTS, advice, misnamed
+from dwindle.config.recipe import PARTS
 from dwindle.config.schema import Problems
 
 __all__ = ["LINEAGE", "Axis", "Step", "axes_from", "settled", "spelled"]

@@ -10,9 +10,9 @@ from typing import Any
 
 from dwindle.config.arms import CONTROL, JUDGED, control_entry
 from dwindle.config.axes import LINEAGE, Axis, Step, settled
+from dwindle.config.building import LINEAGE_NAME, misnamed
 from dwindle.config.merging import laid_over
 from dwindle.config.reading import KeyPath
-from dwindle.config.recipe import LINEAGE_NAME, misnamed
 from dwindle.config.schema import Problems
 from dwindle.contracts import Source
 

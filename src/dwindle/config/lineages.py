@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from dwindle.components import name_of
 from dwindle.config.arms import CONTROL, control_entry
 from dwindle.config.axes import LINEAGE, Axis, spelled
+from dwindle.config.building import misnamed, recipe_from
 from dwindle.config.grid import Entry, control_entry_of, crossed
 from dwindle.config.merging import laid_over
-from dwindle.config.recipe import Recipe, fresh_rows, misnamed, recipe_from
+from dwindle.config.recipe import Recipe, fresh_rows
 from dwindle.config.schema import Problems, convert
 from dwindle.contracts import Within
 

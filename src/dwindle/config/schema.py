@@ -111,6 +111,8 @@ def _simple(hint: Any, value: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
         options = [_simple(option, value) for option in get_args(hint)]
         return next((option for option in options if option is not MISSING), MISSING)
+    if getattr(hint, "_is_protocol", False):  # a component, made by whoever knows them all
+        return value if isinstance(value, hint) else MISSING
     if hint is NoneType:
         return None if value is None else MISSING
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):

@@ -13,12 +13,12 @@ from typing import Any
 
 from dwindle.config.arms import CONTROL, with_arms
 from dwindle.config.axes import axes_from
+from dwindle.config.building import advice, misnamed
 from dwindle.config.lineages import Lineage, Point, Shared, control_beside, grown_over, lineage_from
 from dwindle.config.machine import Engine, Tracking, engine_from, lay_environment, tracking_from
 from dwindle.config.overrides import lay_over
 from dwindle.config.preset import Preset, preset_from
 from dwindle.config.reading import Document, read_yaml
-from dwindle.config.recipe import advice, misnamed
 from dwindle.config.schema import Problems
 from dwindle.errors import BadInput, nearest
 
@@ -37,8 +37,15 @@ _SHARED = (
     "sampler",
     "curators",
     "metrics",
+    "purpose",
+    "curation",
+    "policy",
+    "gates",
+    "review",
+    "teacher",
+    "phases",
 )
-_DEFAULTS: dict[str, Any] = {"seed": 0, "chains": 8, "threads": 1, "restart": "cold", "curators": ["keep_all"]}
+_DEFAULTS: dict[str, Any] = {"seed": 0, "chains": 8, "threads": 1, "restart": "cold"}
 
 
 @dataclass(frozen=True)

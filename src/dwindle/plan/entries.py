@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from dwindle.config.reading import Document
-from dwindle.config.recipe import Recipe, recipe_from
+from dwindle.config.building import recipe_from
+from dwindle.config.recipe import Recipe
 from dwindle.config.schema import Problems
 from dwindle.errors import BadInput
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dwindle.code import code_digest
-from dwindle.config.recipe import Recipe, fresh_rows, is_pretrained
+from dwindle.config.agreement import is_pretrained
+from dwindle.config.recipe import Recipe, fresh_rows
 from dwindle.config.sweep import Lineage, Sweep
 from dwindle.contracts import REAL, Informed
 from dwindle.data.manifest import digest_of
