@@ -12,10 +12,12 @@ __all__ = [
     "Ended",
     "NotReachable",
     "Refused",
+    "Rejected",
     "RolledBack",
     "StageFailed",
     "Starved",
     "Stopped",
+    "Undecided",
     "nearest",
 ]
 
@@ -86,6 +88,19 @@ class RolledBack(Ended):
     """A gate ends a lineage, and another one goes on from one of its earlier generations."""
 
     outcome = "rolled_back"
+
+
+class Rejected(Ended):
+    """Reviewers do not let a dataset train its generation."""
+
+    outcome = "rejected"
+
+
+class Undecided(Ended):
+    """A dataset waits for its reviewers: the lineage ends here until they have decided and it is grown again."""
+
+    exit_code = 3
+    outcome = "undecided"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

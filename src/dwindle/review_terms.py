@@ -1,4 +1,4 @@
-"""Terms of a review: when people are asked whether a generation may train, how many, and what holds if nobody answers."""
+"""Terms of a review: when people are asked whether a generation may train, how many, and what if nobody answers."""
 
 from __future__ import annotations
 
