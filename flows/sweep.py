@@ -5,9 +5,12 @@ Usage: python -m flows.sweep [preset=NAME | params=FILE] [engine=process|ray|das
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from prefect import flow
 
-from dwindle.config.sweep import load_sweep
+from dwindle.config.sweep import branched, load_sweep
 from dwindle.session import Session
 from flows.command import Overrides, ParamsFile, command, publish
 from flows.engines import grow_all
@@ -26,12 +29,21 @@ async def sweep(params: ParamsFile = "params.yaml", overrides: Overrides = (), s
         shown: whether to print the comparison.
     """
     session = Session(load_sweep(params, overrides))
+    while not await _grown(session, params, overrides, shown):
+        session = Session(branched(session.sweep))
+    session.judge()
+
+
+async def _grown(session: Session, params: Path, overrides: Sequence[str], shown: bool) -> bool:
+    """Grow the lineages there are and compare them; say whether there is none that has to go on on a branch."""
     async with session:
         for key in session.real if session.here else ():
             await draw(str(session.root), key)
         await grow_all(session, params, overrides)
-        await publish(await session.finish(), shown=shown)
-    session.judge()
+        whole = list(branched(session.sweep).lineages) == list(session.sweep.lineages)
+        if whole:
+            await publish(await session.finish(), shown=shown)
+    return whole
 
 
 if __name__ == "__main__":

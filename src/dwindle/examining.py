@@ -9,6 +9,7 @@ from dwindle.config.sweep import Sweep
 from dwindle.errors import BadInput
 from dwindle.plan import Plan
 from dwindle.profile import Profile
+from dwindle.report.curation import curation_tables
 from dwindle.report.page import Report, write_report
 from dwindle.report.profiles import profile_tables, profiles
 from dwindle.report.summary import Summary, summarize_sweep
@@ -53,7 +54,7 @@ def examine(sweep: Sweep, plan: Plan, *, whole: bool, changed: bool, commands: M
     """
     summary = summarize_sweep(sweep, plan, commands=commands, changed=changed)
     found = profiles(sweep.root, plan)
-    summary.tables.extend(profile_tables(sweep.root, plan, found))
+    summary.tables.extend([*curation_tables(sweep.root, plan), *profile_tables(sweep.root, plan, found)])
     checks, thresholds = _checks(sweep, plan) if whole else [], _thresholds(sweep, plan)
     summary.tables.extend([*checks, *thresholds[:1]])
     page = sweep.root / "plots" / sweep.name / "report" / "index.html"

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from dwindle.config.sweep import Sweep
+from dwindle.config.sweep import Sweep, branched
 from dwindle.data.workspace import held, sweep_litter
 from dwindle.errors import DwindleError, StageFailed
 from dwindle.plan import STAGES, Plan, read_plan, unroll
@@ -44,7 +44,8 @@ def grow_sweep(
         StageFailed: if a lineage broke down, after the others have grown.
     """
     session = Session(grown_here(sweep, grown=grown), name, tracking=tracking, versioning=versioning)
-    summary = asyncio.run(_grow(session))
+    while (summary := asyncio.run(_grow(session))) is None:
+        session = Session(branched(session.sweep), tracking=tracking, versioning=versioning)
     if shown:
         show_summary(summary)
     session.judge()
@@ -62,14 +63,16 @@ def is_grown(sweep: Sweep, name: str | None = None) -> bool:
     return not any(finished_generations(sweep.root, plan, chosen)[1] for chosen in sweep.chosen(name))
 
 
-async def _grow(session: Session) -> Summary:
+async def _grow(session: Session) -> Summary | None:
+    """Grow the lineages there are and compare them; None if one of them has to go on on a branch."""
     async with session:
         for key in session.real:
             await session.workers.run(session.root, f"draw@{key}")
         async with asyncio.TaskGroup() as group:
             for name in session.names:
                 group.create_task(_grow_lineage(session, name))
-        return await session.finish()
+        again = session.name is None and list(branched(session.sweep).lineages) != list(session.sweep.lineages)
+        return None if again else await session.finish()
 
 
 async def _grow_lineage(session: Session, name: str) -> None:

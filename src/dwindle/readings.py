@@ -69,4 +69,9 @@ def _composition(root: Path, plan: Plan, key: str) -> dict[str, float | None]:
         for name, fact in manifest.facts.get("judged", {}).items()
         for end, key in _ENDS.items()
     }
-    return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"], **told}
+    bias = {
+        f"curation.{line['curator']}.{measure}": fact["mean"]
+        for line in manifest.facts["curation"]
+        for measure, fact in line["bias"].items()
+    }
+    return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"], **told, **bias}

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from dwindle.contracts import FRESH, REAL, Origin, Take, TrainingPlan, Within
+from dwindle.contracts import FRESH, REAL, Origin, Regime, Take, TrainingPlan, Within
 
-__all__ = ["Accumulate", "AccumulateSubsample", "Blend", "Fresh", "Mixture", "Replace"]
+__all__ = ["Accumulate", "AccumulateSubsample", "Blend", "Fresh", "Mixture", "Replace", "Switched"]
 
 Ratio = Annotated[float, Within(low=0.0, high=1.0, unit="fraction")]
 
@@ -192,6 +192,33 @@ class Mixture:
         if self.real_weight is None or real in (0, rows):
             return 1.0, 1.0
         return (1.0 - self.real_weight) * rows / (rows - real), self.real_weight * rows / real
+
+
+@dataclass(frozen=True)
+class Switched:
+    """One regime up to a generation, another one after it: when real rows come late, and whether they heal.
+
+    Args:
+        before: the regime up to generation `until`.
+        after: the regime from there on. One that pools finds what trained generation `until`.
+        until: the last generation of the first regime.
+    """
+
+    before: Regime = field(default_factory=Replace)
+    after: Regime = field(default_factory=Fresh)
+    until: Annotated[int, Within(low=0, high=1_000_000, unit="generations")] = 5
+
+    def at(self, generation: int) -> Regime:
+        """Return the regime of generation t."""
+        return self.before if generation <= self.until else self.after
+
+    def asks(self, generation: int, *, budget: int) -> Mapping[Origin, int]:
+        """Ask for what the regime of the generation asks for."""
+        return self.at(generation).asks(generation, budget=budget)
+
+    def plan(self, generation: int, available: Mapping[Origin, int], *, budget: int) -> TrainingPlan:
+        """Train on what the regime of the generation trains on."""
+        return self.at(generation).plan(generation, available, budget=budget)
 
 
 def _even(count: int, parts: int) -> list[int]:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from dwindle.config.sweep import Sweep
 from dwindle.data.workspace import held, sweep_litter
-from dwindle.errors import StageFailed, Starved
+from dwindle.errors import Ended, StageFailed
 from dwindle.examining import examine
 from dwindle.plan import Plan, unroll, write_plan
 from dwindle.recording import Recorder
@@ -132,7 +132,7 @@ class Session:
     async def lineage(self, name: str, *, elsewhere: bool = False) -> AsyncIterator[Growing]:
         """Hold a lineage while it grows: replay what is recorded nowhere yet, and record what is added.
 
-        A lineage that cannot go on, because it starved or a fit is impossible, is noted in `ended`; the others go on.
+        A lineage that cannot go on, because it ended early or a fit is impossible, is noted in `ended`; the others go on.
 
         Args:
             name: the lineage.
@@ -215,8 +215,8 @@ class Session:
             growing.record(waiting.pop(0))
 
     def _broke(self, name: str) -> bool:
-        """Say whether a lineage broke down; to starve is a result."""
-        return name in self.ended and not isinstance(self.ended[name], Starved)
+        """Say whether a lineage broke down; to starve or to be stopped is a result."""
+        return name in self.ended and not isinstance(self.ended[name], Ended)
 
     @property
     def here(self) -> bool:
@@ -254,7 +254,8 @@ class Session:
         done, _ = finished_generations(self.root, self.plan, name)
         if done >= 0:
             await self._at_desk(self._recorder.enter, name, done)
-        outcome = "starved" if isinstance(self.ended.get(name), Starved) else status.lower()
+        ended = self.ended.get(name)
+        outcome = ended.outcome if isinstance(ended, Ended) else status.lower()
         if outcome == "finished" and collapsed(self.root, self.plan, name, done):
             outcome = "collapsed"
         await self._at_desk(self._recorder.finish, name, status, {"outcome": outcome})
@@ -287,12 +288,12 @@ class Session:
         return summary
 
     def judge(self) -> None:
-        """Raise what ended a lineage early; in a sweep of several, one that starved is a result like another.
+        """Raise what ended a lineage early; in a sweep of several, an early end is a result like another.
 
         Raises:
             StageFailed: naming the lineages.
         """
         wrong = [name for name in self.ended if self._broke(name) or len(self.names) == 1]
         if wrong:
-            kind = StageFailed if any(map(self._broke, wrong)) else Starved
+            kind = StageFailed if any(map(self._broke, wrong)) else type(self.ended[wrong[0]])
             raise kind("\n".join(f"{name}: {self.ended[name]}" for name in wrong))

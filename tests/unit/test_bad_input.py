@@ -301,7 +301,7 @@ def test_a_lineage_without_a_regime_is_told_the_regimes(folder):
         ("lineages=[replace]", "['replace']", "expected at least one lineage"),
         ("lineages.third=replace", "'replace'", "expected a mapping of what differs from the shared settings"),
         ("lineages.third=0", "0", "expected a mapping of what differs from the shared settings"),
-        ("curators=keep_all", "'keep_all'", "expected a list of names; known: best_of, central_mass, "),
+        ("curators=keep_all", "'keep_all'", "expected a list of names; known: best_by_likelihood, best_of, "),
         ("curators=0", "0", "expected a list of names"),
         ("curators=[3]", "3", "expected a name, or a mapping with a name"),
         ("curators.7=keep_all", "'keep_all'", "list index out of range"),

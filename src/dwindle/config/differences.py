@@ -18,7 +18,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
         if isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
-            found[prefix + key] = ",".join(item["name"] if isinstance(item, Mapping) else str(item) for item in value)
+            found[prefix + key] = ",".join(_called(item) if isinstance(item, Mapping) else str(item) for item in value)
             found |= _of_each([item for item in value if isinstance(item, Mapping)], f"{prefix}{key}.")
         else:
             found[prefix + key] = value
@@ -30,9 +30,14 @@ def _of_each(components: Iterable[Mapping[str, Any]], prefix: str) -> dict[str, 
     found: dict[str, Value] = {}
     for component in components:
         own = {key: value for key, value in component.items() if key != "name"}
-        for key, value in flat(own, f"{prefix}{component['name']}.").items():
+        for key, value in flat(own, f"{prefix}{_called(component)}.").items():
             found[key] = f"{found[key]},{value}" if key in found else value
     return found
+
+
+def _called(item: Mapping[str, Any]) -> str:
+    """Return what tells one of several apart: a component's name, a gate's measure, a phase's classes."""
+    return str(item.get("name") or item.get("measure") or "+".join(item.get("labels", ())))
 
 
 def differences(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Value]]:

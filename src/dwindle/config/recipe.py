@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 from dwindle.components import Room, name_of
 from dwindle.config.agreement import is_pretrained
 from dwindle.config.schema import settings_of
-from dwindle.contracts import FRESH, Curator, Family, Metric, Regime, Source, Within
+from dwindle.contracts import FRESH, REAL, Curator, Family, Metric, Need, Needing, Regime, Source, Within
 from dwindle.data.manifest import digest_of
 from dwindle.phases import Phase
 from dwindle.policies import Curation, Gate, Policy, TrainingStage
 from dwindle.purposes import PurposeName
+from dwindle.regimes import Switched
 from dwindle.review_terms import Review
 from dwindle.samplers import Sampler
 
@@ -117,6 +118,30 @@ class Recipe:
     def family_of(self, generation: int) -> Family:
         """Return the family of generation t: the teacher's before there is a student."""
         return self.teacher if self.teacher is not None and generation == 0 else self.family
+
+    def regime_of(self, generation: int) -> Regime:
+        """Return the regime that says what trains generation t."""
+        return self.regime.at(generation) if isinstance(self.regime, Switched) else self.regime
+
+    def pools(self, generation: int) -> bool:
+        """Say whether the regime reaches back to what the generation before has kept."""
+        if generation == 0:
+            return False
+        available = {REAL: self.budget, generation: self.budget}
+        return bool(self.regime_of(generation).plan(generation, available, budget=self.budget).keep)
+
+    def needs(self, need: Need) -> bool:
+        """Say whether a curator must see something beside the rows."""
+        return any(isinstance(curator, Needing) and need in curator.needs for curator in self.curators)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether datasets hold on to what earlier generations kept, because a curator compares with it."""
+        return self.needs("earlier")
+
+    def keeps_rejected(self, generation: int) -> bool:
+        """Say whether the rows that curators drop are kept beside a dataset: if asked to, and if people review it."""
+        return self.curation.keep_rejected or (self.review is not None and self.review.is_due(generation))
 
     def training_stage(self, generation: int) -> TrainingStage:
         """Say whether generation t is trained from nothing or from weights that were trained before."""

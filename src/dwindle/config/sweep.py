@@ -13,6 +13,7 @@ from typing import Any
 
 from dwindle.config.arms import CONTROL, with_arms
 from dwindle.config.axes import axes_from
+from dwindle.config.branches import with_branches
 from dwindle.config.building import advice, misnamed
 from dwindle.config.lineages import Lineage, Point, Shared, control_beside, grown_over, lineage_from
 from dwindle.config.machine import Engine, Tracking, engine_from, lay_environment, tracking_from
@@ -22,7 +23,7 @@ from dwindle.config.reading import Document, read_yaml
 from dwindle.config.schema import Problems
 from dwindle.errors import BadInput, nearest
 
-__all__ = ["Engine", "Lineage", "Point", "Sweep", "Tracking", "load_sweep"]
+__all__ = ["Engine", "Lineage", "Point", "Sweep", "Tracking", "branched", "load_sweep"]
 
 _OWN = ("sweep", "generations", "lineages", "axes", "control", "arms", "preset", "tracking", "engine")
 _SHARED = (
@@ -108,7 +109,12 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     sweep = _sweep(document, path.resolve().parent, problems)
     if sweep is None or problems:
         raise BadInput(*dict.fromkeys(problems)) from problems.cause
-    return replace(sweep, params=Path(path.name), overrides=tuple(overrides))
+    return branched(replace(sweep, params=Path(path.name), overrides=tuple(overrides)))
+
+
+def branched(sweep: Sweep) -> Sweep:
+    """Return a sweep with the branches that its lineages have come to need."""
+    return replace(sweep, lineages=with_branches(sweep.lineages, sweep.root))
 
 
 def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dwindle.config.reading import Document
 from dwindle.config.building import recipe_from
+from dwindle.config.reading import Document
 from dwindle.config.recipe import Recipe
 from dwindle.config.schema import Problems
 from dwindle.errors import BadInput
@@ -82,20 +82,19 @@ class Plan:
         return {entry["real"]: entry["lineage"] for entry in reversed([*self.chain.values()])}
 
     def twins(self, key: str) -> list[str]:
-        """Return the keys of the first generations that are the same work as this one, itself left out.
+        """Return the keys of the generations that are the same work as this one, itself left out.
 
-        Generation 0 comes before any regime, so lineages of one source, family and seed share it.
+        Generation 0 comes before any regime, so lineages of one source, family and seed share it; a branch shares the
+        generations up to where it leaves its lineage.
         """
-        entry = self.chain[key]
-        return [] if entry["generation"] else [twin for twin in self._first[_work(entry)] if twin != key]
+        return [twin for twin in self._alike[_work(self.chain[key])] if twin != key]
 
     @cached_property
-    def _first(self) -> dict[tuple[str, ...], list[str]]:
-        first: dict[tuple[str, ...], list[str]] = {}
+    def _alike(self) -> dict[tuple[str, ...], list[str]]:
+        alike: dict[tuple[str, ...], list[str]] = {}
         for key, entry in self.chain.items():
-            if not entry["generation"]:
-                first.setdefault(_work(entry), []).append(key)
-        return first
+            alike.setdefault(_work(entry), []).append(key)
+        return alike
 
     def stage_names(self) -> Iterator[str]:
         """Yield the DVC name of every stage, in an order that respects their dependencies."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from dwindle.code import code_digest
 from dwindle.config.agreement import is_pretrained
-from dwindle.config.recipe import Recipe, fresh_rows
+from dwindle.config.recipe import Recipe, described, fresh_rows
 from dwindle.config.sweep import Lineage, Sweep
-from dwindle.contracts import REAL, Informed
+from dwindle.contracts import Informed
 from dwindle.data.manifest import digest_of
 from dwindle.plan.entries import STAGES, Plan, chain_key, generation_folder
 from dwindle.seeds import Seed
@@ -17,6 +17,9 @@ from dwindle.seeds import Seed
 __all__ = ["sampled_rows", "stage_digest", "stage_seed", "unroll"]
 
 DIGEST_LENGTH = 32
+
+_CURATED = ("curation", "policy", "purpose")
+"""Parts of a recipe that the curate stage reads, where the recipe has them."""
 
 
 def unroll(sweep: Sweep) -> Plan:
@@ -49,9 +52,12 @@ def _real(recipe: Recipe, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
 def stage_seed(recipe: Recipe, lineage: str, generation: int, stage: str) -> Seed:
     """Return the address of a stage's random draws.
 
-    Generation 0 comes before any regime, so all lineages of one source, family and seed share it.
+    Generation 0 comes before any regime, so all lineages of one source, family and seed share it; a branch shares the
+    generations up to where it leaves its lineage.
     """
-    return Seed(recipe.seed).at("generation-0" if generation == 0 else lineage, generation, stage)
+    shared = recipe.branch is not None and generation <= recipe.branch.at
+    named = recipe.branch.of if recipe.branch is not None and shared else lineage
+    return Seed(recipe.seed).at("generation-0" if generation == 0 else named, generation, stage)
 
 
 def sampled_rows(recipe: Recipe, generation: int) -> int:
@@ -65,9 +71,9 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
     folder = generation_folder(name, generation)
     parent = generation_folder(name, generation - 1) if generation else ""
     rows = f"data/{folder}/{'synthetic' if generation else 'real'}"
-    pooled = bool(generation) and bool(
-        recipe.regime.plan(1, {REAL: recipe.budget, 1: recipe.budget}, budget=recipe.budget).keep
-    )
+    pooled = recipe.pools(generation) or (generation > 1 and recipe.remembers)
+    empty = f"{rows}/manifest.json"
+    again = recipe.curation.regenerate > 0
     start = _start(recipe, name, generation)
     referred = bool(generation) and any(getattr(metric, "needs_reference", False) for metric in recipe.metrics)
     generator = f"models/{parent}" if generation else real
@@ -81,7 +87,9 @@ def _generation(lineage: Lineage, generation: int, real: str) -> Mapping[str, An
         "generator": generator,
         "prompts": asked if asked and generation else f"{generator}/manifest.json",
         "real": real,
-        "pool": f"data/{parent}/train" if pooled else f"{rows}/manifest.json",
+        "pool": f"data/{parent}/train" if pooled else empty,
+        "first": f"models/{generation_folder(name, 0)}" if generation and recipe.needs("first") else empty,
+        "maker": f"models/{parent}" if generation and (again or recipe.needs("maker")) else empty,
         "restart": f"models/{start}" if start else f"data/{folder}/train/manifest.json",
         "reference": f"models/{generation_folder(name, 0)}" if referred else f"data/{folder}/train/manifest.json",
         **digests,
@@ -116,23 +124,39 @@ def _stage_digest(recipe: Recipe, lineage: str, generation: int, stage: str) -> 
 def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
     """Return the settings that a stage reads: nothing more, so that nothing else makes it stale."""
     settings, first = recipe.settings, generation == 0
+    family, maker = described(recipe.family_of(generation)), described(recipe.family_of(max(0, generation - 1)))
     fresh = fresh_rows(recipe.regime, generation, recipe.budget)
     reads: dict[str, dict[str, Any]] = {
-        "generate": {} if first else {"family": settings["family"], "sampler": recipe.honoured},
-        "curate": {"budget": recipe.budget},
-        "train": {"family": settings["family"], "restart": recipe.restart if not first else "cold"},
-        "evaluate": {"family": settings["family"], "metrics": settings["metrics"], "source": settings["source"]},
+        "generate": {} if first else {"family": maker, "sampler": recipe.honoured},
+        "curate": {"budget": recipe.budget, **{key: settings[key] for key in _CURATED if key in settings}},
+        "train": {"family": family, "restart": recipe.restart if not first else "cold"},
+        "evaluate": {"family": family, "metrics": settings["metrics"], "source": settings["source"]},
     }
+    phased = stage == "train" and bool(recipe.phases)
+    if phased:
+        reads[stage]["phases"] = settings["phases"]
     if stage == "generate" and not first:
         reads[stage]["rows"] = sampled_rows(recipe, generation)
-        reads[stage] |= {"source": settings["source"]} if isinstance(recipe.family, Informed) else {}
-    if stage == "train" and isinstance(recipe.family, Informed):
+        informed = isinstance(recipe.family_of(generation - 1), Informed)
+        reads[stage] |= {"source": settings["source"]} if informed else {}
+    if stage == "train" and (phased or isinstance(recipe.family_of(generation), Informed)):
         reads[stage]["source"] = settings["source"]
     if stage == "curate" and not first:
-        reads[stage] |= {"regime": settings["regime"], "curators": settings["curators"]}
+        reads[stage] |= {"regime": described(recipe.regime_of(generation)), "curators": settings["curators"]}
+        reads[stage] |= {"rejected": True} if recipe.keeps_rejected(generation) else {}
+        reads[stage] |= _models_shown(recipe, generation)
         reads[stage] |= {"fresh": fresh} if fresh else {}
         reads[stage] |= {"source": settings["source"]} if _reads_source(recipe, fresh) else {}
     return {**reads[stage], "generation": generation, "threads": recipe.threads}
+
+
+def _models_shown(recipe: Recipe, generation: int) -> dict[str, Any]:
+    """Return the families of the models that the curate stage loads, and how it samples, where it does."""
+    again = recipe.curation.regenerate > 0
+    shown = {"first": described(recipe.family_of(0))} if recipe.needs("first") else {}
+    if again or recipe.needs("maker"):
+        shown["maker"] = described(recipe.family_of(generation - 1))
+    return shown | ({"sampler": recipe.honoured} if again else {})
 
 
 def _reads_source(recipe: Recipe, fresh: int) -> bool:
@@ -140,17 +164,25 @@ def _reads_source(recipe: Recipe, fresh: int) -> bool:
 
 
 def _modules(recipe: Recipe, stage: str, generation: int) -> list[str]:
+    family = recipe.family_of(generation)
     used: dict[str, list[Any]] = {
-        "generate": [recipe.family] if generation else [],
-        "curate": [recipe.regime, *recipe.curators] if generation else [],
-        "train": [recipe.family],
-        "evaluate": [recipe.family, recipe.source, *recipe.metrics],
+        "generate": [recipe.family_of(generation - 1)] if generation else [],
+        "curate": [recipe.regime_of(generation), *recipe.curators, *_shown(recipe, generation)] if generation else [],
+        "train": [family],
+        "evaluate": [family, recipe.source, *recipe.metrics],
     }
     if stage == "curate" and generation and _reads_source(recipe, fresh_rows(recipe.regime, generation, recipe.budget)):
         used[stage].append(recipe.source)
-    if stage in ("generate", "train") and used[stage] and isinstance(recipe.family, Informed):
+    if stage in ("generate", "train") and any(isinstance(part, Informed) for part in used[stage]):
         used[stage].append(recipe.source)
     return [name for item in used[stage] for name in (_module(item), *getattr(item, "modules", ()))]
+
+
+def _shown(recipe: Recipe, generation: int) -> list[Any]:
+    """Return the families whose models the curate stage loads."""
+    first = [recipe.family_of(0)] if recipe.needs("first") else []
+    asked = recipe.curation.regenerate > 0 or recipe.needs("maker")
+    return first + ([recipe.family_of(generation - 1)] if asked else [])
 
 
 def _module(instance: object) -> str:

@@ -53,7 +53,7 @@ def divided(recipes: Mapping[str, Recipe], *, most: int, places: int) -> list[tu
 
 def _likeness(recipe: Recipe) -> str:
     settings = recipe.settings
-    return digest_of({key: settings[key] for key in ("family", "source", "threads", "restart")})
+    return digest_of({key: settings.get(key) for key in ("family", "source", "threads", "restart", "teacher")})
 
 
 def run_stages(root: Path, names: Sequence[StageName], *, plan: Plan) -> list[Outcome | Exception]:
@@ -97,7 +97,8 @@ def _waiting(root: Path, names: Sequence[StageName], plan: Plan) -> Iterator[tup
         except DataDamaged:  # its own run says so
             continue
         job = job_of(plan, step)
-        if (step.digest, key) in seen or (step.verb == "generate" and not generate.shared(job)):
+        alone = (step.verb == "generate" and not generate.shared(job)) or (step.verb == "train" and job.recipe.phases)
+        if alone or (step.digest, key) in seen:
             continue
         seen.add((step.digest, key))
         if published(step, key, whole=True) is None:

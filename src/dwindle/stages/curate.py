@@ -2,106 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dwindle.contracts import FRESH, REAL, Curated, Take, TrainingPlan
-from dwindle.data.rows import IntArray, Rows
+from dwindle.contracts import FRESH, REAL, Take, TrainingPlan
+from dwindle.data.rows import IntArray, Provenance, Rows
 from dwindle.data.shards import link_shard, read_shard, write_shard
-from dwindle.errors import Starved
+from dwindle.errors import Refused, Starved, Stopped
 from dwindle.seeds import Seed
-from dwindle.stages.described import described
-from dwindle.stages.job import Job, facts_of, read_rows, told
+from dwindle.stages.job import Job, Part, compressed, facts_of, read_rows
+from dwindle.stages.lift import sample_model
+from dwindle.stages.verdicts import Bench, Verdicts, kept_earlier
 
-__all__ = ["SMALLEST", "run"]
+__all__ = ["run"]
 
-SMALLEST = 2
-"""Fewest rows a chain that a generation may train on."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Rows of one origin within reach of the regime.
-
-    Args:
-        name: the shard's name.
-        origin: who made the rows.
-        rows: the rows of every chain.
-        folder: where the shard stands unchanged, if it does.
-    """
-
-    name: str
-    origin: int
-    rows: Rows
-    folder: Path | None = None
+_ORIGINS = {REAL: "real", FRESH: "fresh"}
 
 
 def run(job: Job, out: Path) -> Mapping[str, Any]:
-    """Write the generation's dataset.
+    """Write the generation's dataset, and in its facts the report of its curators.
 
     Raises:
         Starved: if too few rows are left in a chain.
+        Refused: if the policy does not allow the rows.
+        Stopped: if a curator's bias is alarming and the recipe says to stop.
     """
     if job.generation == 0:
         link_shard(job.inputs["rows"], "real", out)
-        return _facts(read_rows(job.inputs["rows"]), ["real"], ["real"], {}, {})
-    new, dropped, judged = _judged(job)
-    parts = [*_within_reach(job), *new]
+        return _facts(job, read_rows(job.inputs["rows"]), ["real"]) | {"pool": ["real"]}
+    verdicts = _judged(job)
+    parts = [*_within_reach(job), *verdicts.parts]
     plan = _plan(job, parts)
-    chosen = _chosen(parts, plan, job.seed)
+    chosen = [*_chosen(parts, plan, job.seed), *verdicts.added]
     rows = Rows.join([part.rows for part in chosen])
-    if int(rows.counts.min()) < SMALLEST:
-        raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {SMALLEST} are needed; {dropped}")
-    shards = [_put(part, out) for part in chosen]
-    pool = [_put(part, out) for part in parts if part.origin in plan.keep]
-    return _facts(rows, shards, pool, dropped, judged)
+    _hold_to_rules(job, rows, verdicts)
+    facts = _facts(job, rows, [_put(part, out) for part in chosen])
+    facts["pool"] = [_put(part, out) for part in parts if part.origin in plan.keep]
+    if job.recipe.remembers:
+        facts["seen"] = _put_seen(job, verdicts.parts[0], out)
+    if job.recipe.keeps_rejected(job.generation):
+        facts["rejected"] = {reason: _put_rejected(reason, rows, out) for reason, rows in verdicts.rejected.items()}
+    return facts | {"dropped": verdicts.dropped, "judged": verdicts.facts, "curation": verdicts.report}
 
 
-def _facts(
-    rows: Rows, shards: list[str], pool: list[str], dropped: Mapping[str, int], judged: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    assert rows.provenance is not None
-    present = rows.filled_weights() > 0
-    origins, counts = np.unique(rows.provenance.origin[present], return_counts=True)
-    names = {REAL: "real", FRESH: "fresh"}
-    by_origin = {names.get(o, f"{o}"): int(c) for o, c in zip(origins.tolist(), counts.tolist(), strict=True)}
-    synthetic = int(counts[origins > 0].sum())
+def _hold_to_rules(job: Job, rows: Rows, verdicts: Verdicts) -> None:
+    recipe, generation = job.recipe, job.generation
+    least = recipe.curation.least
+    if int(rows.counts.min()) < least:
+        raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {least} are needed; {verdicts.dropped}")
+    objection = recipe.policy.objection(_rounds(job, rows), recipe.training_stage(generation))
+    if objection:
+        raise Refused(f"refused: of what would train generation {generation}, {objection}")
+    if verdicts.alarms and recipe.curation.on_alarm == "stop":
+        raise Stopped(f"stopped: the curation of generation {generation} is alarming: {'; '.join(verdicts.alarms)}")
+
+
+def _facts(job: Job, rows: Rows, shards: list[str]) -> dict[str, Any]:
+    """Return what a manifest tells of a dataset's rows."""
+    by_origin = _by_origin(rows)
+    total = sum(by_origin.values())
+    synthetic = sum(count for origin, count in by_origin.items() if origin > 0)
+    origins = sorted({REAL, *by_origin})
+    depths = _depths(job)
     return {
         "shards": shards,
-        "pool": pool,
+        "pool": [],
         "chains": rows.chains,
-        "rows": {"total": int(present.sum()), "origin": by_origin},
-        "synthetic_ratio": synthetic / int(present.sum()) if present.any() else 0.0,
-        "dropped": dict(dropped),
-        "judged": dict(judged),
+        "rows": {"total": total, "origin": {_ORIGINS.get(o, f"{o}"): count for o, count in by_origin.items()}},
+        "synthetic_ratio": synthetic / total if total else 0.0,
+        "depths": {_ORIGINS.get(origin, f"{origin}"): depths[origin] for origin in origins},
+        "rounds": {str(depth): count for depth, count in sorted(_rounds(job, rows).items())},
+        "purpose": job.recipe.purpose,
+        "stage": job.recipe.training_stage(job.generation),
+        "dropped": {},
+        "judged": {},
+        "curation": [],
     }
 
 
-def _judged(job: Job) -> tuple[list[Part], dict[str, int], dict[str, Any]]:
-    """Return the new rows that the curators keep, synthetic ones first, what was dropped for which reason, and rates.
+def _by_origin(rows: Rows) -> dict[int, int]:
+    assert rows.provenance is not None
+    present = rows.filled_weights() > 0
+    origins, counts = np.unique(rows.provenance.origin[present], return_counts=True)
+    return dict(zip(origins.tolist(), counts.tolist(), strict=True))
 
-    What curators tell of their own work goes by its name, that of a later curator with its place before it.
-    """
-    parts, anchor = [_synthetic(job), *_fresh(job)], read_rows(job.inputs["real"])
-    dropped: dict[str, int] = {}
-    judged: dict[str, Any] = {}
-    for place, curator in enumerate(job.recipe.curators):
-        shown = parts if curator.judges == "new" else parts[:1]
-        rows = Rows.join([part.rows for part in shown])
-        if not rows.count:
-            continue
-        verdict = told(curator, job.recipe.source).curate(rows, anchor=anchor, seed=job.seed.at("curator", place))
-        for reason, count in verdict.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + int(count)
-        for name, fact in verdict.facts.items():
-            judged[name if name not in judged else f"{place}.{name}"] = described(fact)
-        if verdict.weights is not None or not verdict.kept.all():
-            parts = [*_sentenced(shown, rows, verdict), *parts[len(shown) :]]
-    return parts, dropped, judged
+
+def _depths(job: Job) -> dict[int, int]:
+    """Return how many synthetic ancestors a row of each origin has at most: 0 for real rows."""
+    real = int(facts_of(job.inputs["real"]).get("depth", 0))
+    depths = {REAL: real, FRESH: real}
+    if "pool" in job.inputs:
+        known = facts_of(job.inputs["pool"])["depths"]
+        depths |= {int(origin): depth for origin, depth in known.items() if origin.isdigit()}
+    if job.generation:
+        depths[job.generation] = int(facts_of(job.inputs["rows"])["depth"])
+    return depths
+
+
+def _rounds(job: Job, rows: Rows) -> dict[int, int]:
+    """Return how many rows have how many synthetic ancestors."""
+    depths, rounds = _depths(job), dict[int, int]()
+    for origin, count in _by_origin(rows).items():
+        rounds[depths[origin]] = rounds.get(depths[origin], 0) + count
+    return rounds
+
+
+def _judged(job: Job) -> Verdicts:
+    """Return what the curators decide about the new rows, those among them that were sampled again."""
+    bench = Bench(job, kept_earlier(job))
+    verdicts = bench.judge([_synthetic(job), *_fresh(job)], job.seed.at("curator"))
+    wanted = job.recipe.regime.asks(job.generation, budget=job.recipe.budget).get(job.generation, 0)
+    sampled = first = facts_of(job.inputs["rows"])["rows"]["synthetic"]
+    for turn in range(1, job.recipe.curation.regenerate + 1):
+        kept = verdicts.parts[0].rows
+        missing = wanted - kept.counts
+        if not sampled or missing.max() <= 0:
+            break
+        again = _sampled_again(job, bench, int(missing.max()), first, turn)
+        first += again.rows.count
+        more = bench.judge([again], job.seed.at("curator", "again", turn), kept)
+        _join(verdicts, more, missing, turn)
+    return verdicts
+
+
+def _sampled_again(job: Job, bench: Bench, missing: int, first: int, turn: int) -> Part:
+    """Sample rows for those that were rejected, numbered after the ones that were generated before."""
+    recipe, count = job.recipe, round(missing * job.recipe.sampler.oversample)
+    rows = sample_model(bench.maker, job, count, sampler=recipe.sampler, seed=job.seed.at("again", turn))
+    known = Provenance.of(job.generation, rows.chains, count, first=first)
+    return Part(f"synthetic-{job.generation:03d}", job.generation, replace(rows, provenance=known))
+
+
+def _join(verdicts: Verdicts, more: Verdicts, missing: IntArray, turn: int) -> None:
+    """Add what a turn of sampling again has left: of each chain no more rows than it misses."""
+    rows = more.parts[0].rows
+    weights = rows.filled_weights()
+    enough = np.cumsum(weights > 0, axis=1) > np.maximum(missing, 0)[:, None]
+    cut = compressed(replace(rows, weights=np.where(enough, 0.0, weights)))
+    own = verdicts.parts[0]
+    verdicts.parts[0] = Part(own.name, own.origin, compressed(Rows.join([own.rows, cut])))
+    verdicts.added += [replace(part, name=f"{part.name}-{turn}") for part in more.added]
+    verdicts.report += [line | {"again": turn} for line in more.report]
+    for reason, rejected in more.rejected.items():
+        verdicts.rejected.setdefault(reason, []).extend(rejected)
 
 
 def _synthetic(job: Job) -> Part:
@@ -111,29 +159,9 @@ def _synthetic(job: Job) -> Part:
     return Part(name, job.generation, read_shard(folder, name), folder)
 
 
-def _sentenced(parts: list[Part], rows: Rows, verdict: Curated) -> Iterator[Part]:
-    """Yield what a verdict on the joined rows leaves of each part."""
-    weights = rows.filled_weights() if verdict.weights is None else verdict.weights
-    left = np.where(verdict.kept, weights, 0.0)
-    place = 0
-    for part in parts:
-        own = left[:, place : place + part.rows.count]
-        place += part.rows.count
-        yield Part(part.name, part.origin, _compressed(replace(part.rows, weights=own)))
-
-
-def _compressed(rows: Rows) -> Rows:
-    """Move the rows that are left to the front of each chain and cut the places that no chain needs."""
-    weights = rows.filled_weights()
-    order = np.argsort(weights == 0, axis=1, kind="stable")[:, : max(1, int(rows.counts.max()))]
-    short = rows.take(order)
-    equal = short.weights is not None and bool((short.weights == 1).all())
-    return replace(short, weights=None) if equal else short
-
-
 def _within_reach(job: Job) -> Iterator[Part]:
     """Yield the anchor, or the pool that the previous dataset kept."""
-    if "pool" not in job.inputs:
+    if "pool" not in job.inputs or not job.recipe.pools(job.generation):
         folder = job.inputs["real"]
         yield Part("real", REAL, read_shard(folder, "real"), folder)
         return
@@ -212,6 +240,23 @@ def _with_replacement(rows: Rows, count: int, seed: Seed) -> Rows:
     places = (seed.numpy().random((rows.chains, count)) * rows.counts[:, None]).astype(np.int64)
     index: IntArray = np.take_along_axis(existing, places, axis=1)
     return rows.take(index)
+
+
+def _put_seen(job: Job, kept: Part, out: Path) -> list[str]:
+    """Put what this generation keeps of its synthetic rows, and what earlier ones kept, where the next one looks."""
+    folder = job.inputs.get("pool")
+    names = [] if folder is None else facts_of(folder).get("seen", [])
+    earlier = [Part(name, 1, read_shard(folder, name), folder) for name in names] if folder is not None else []
+    return [_put(part, out) for part in (*earlier, kept) if part.rows.count]
+
+
+def _put_rejected(reason: str, rows: Sequence[Rows], out: Path) -> str:
+    """Write the rows that were dropped for a reason; they stand beside the dataset and never train."""
+    name = "rejected-" + re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-")[:40]
+    while (out / f"{name}.npy").exists():  # another reason that is spelled alike
+        name += "-"
+    write_shard(out, name, Rows.join(rows))
+    return name
 
 
 def _put(part: Part, out: Path) -> str:

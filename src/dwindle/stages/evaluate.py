@@ -36,9 +36,10 @@ def together(jobs: Sequence[Job]) -> list[Rows]:
 
 
 def _evidence(job: Job) -> Evidence:
-    recipe, real, family = job.recipe, job.inputs["real"], told(job.recipe.family, job.recipe.source)
+    recipe, real, family = job.recipe, job.inputs["real"], told(job.recipe.family_of(job.generation), job.recipe.source)
     model = load_model(family, job.inputs["model"])
-    reference = load_model(family, job.inputs["reference"]) if "reference" in job.inputs else None
+    origin = told(recipe.family_of(0), recipe.source)
+    reference = load_model(origin, job.inputs["reference"]) if "reference" in job.inputs else None
     held_out = read_rows(real, "held_out")
     ready = job.ready and job.ready.made
     return Evidence(

@@ -12,7 +12,7 @@ import numpy as np
 from dwindle.data.rows import Provenance, Rows
 from dwindle.data.shards import link_shard, write_shard
 from dwindle.samplers import Sampler
-from dwindle.stages.job import Job, read_rows, shared_seed, told
+from dwindle.stages.job import Job, facts_of, read_rows, shared_seed, told
 from dwindle.stages.lift import load_model, sample_model, sample_together
 
 __all__ = ["asked", "run", "shared", "together"]
@@ -23,12 +23,23 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     chains = job.recipe.chains
     if job.generation == 0:
         link_shard(job.inputs["generator"], "real", out)
-        return {"shards": ["real"], "rows": {"real": job.recipe.budget}, "chains": chains}
+        return {"shards": ["real"], "rows": {"real": job.recipe.budget}, "chains": chains, "depth": _depth(job)}
     rows = _sample(job)
     name = f"synthetic-{job.generation:03d}"
     write_shard(out, name, rows)
-    made = getattr(job.recipe.family, "makes", "modelled")
-    return {"shards": [name], "rows": {"synthetic": rows.count}, "chains": chains, "made": made}
+    maker = job.recipe.family_of(job.generation - 1)
+    return {
+        "shards": [name],
+        "rows": {"synthetic": rows.count},
+        "chains": chains,
+        "made": getattr(maker, "makes", "modelled"),
+        "depth": _depth(job) + 1,
+    }
+
+
+def _depth(job: Job) -> int:
+    """Return how many synthetic ancestors the rows have at most that the generator was trained on, or is."""
+    return int(facts_of(job.inputs["generator"]).get("depth", 0))
 
 
 def asked(job: Job) -> int:
@@ -52,7 +63,8 @@ def _sample(job: Job) -> Rows:
     if job.ready is not None:
         rows: Rows = job.ready.made
         return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
-    model, count = load_model(told(recipe.family, recipe.source), job.inputs["generator"]), asked(job)
+    family = told(recipe.family_of(generation - 1), recipe.source)
+    model, count = load_model(family, job.inputs["generator"]), asked(job)
     if count == 0:  # a generation of real rows only: an empty shard of the model's shape
         rows = sample_model(model, job, 1, sampler=Sampler(), seed=job.seed.at(0))
         return Rows(rows.values[:, :0], provenance=Provenance.of(generation, rows.chains, 0))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
 
 from dwindle.contracts import Informed, Source
 from dwindle.data.manifest import read_manifest
@@ -17,7 +19,7 @@ from dwindle.seeds import Seed, SharedSeed
 if TYPE_CHECKING:
     from dwindle.config.recipe import Recipe
 
-__all__ = ["Job", "Ready", "facts_of", "read_rows", "shared_seed", "told"]
+__all__ = ["Job", "Part", "Ready", "compressed", "facts_of", "read_rows", "shared_seed", "told"]
 
 T = TypeVar("T")
 
@@ -52,6 +54,32 @@ class Job:
     seed: Seed
     inputs: Mapping[str, Path]
     ready: Ready | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of one origin within reach of the regime.
+
+    Args:
+        name: the shard's name.
+        origin: who made the rows.
+        rows: the rows of every chain.
+        folder: where the shard stands unchanged, if it does.
+    """
+
+    name: str
+    origin: int
+    rows: Rows
+    folder: Path | None = None
+
+
+def compressed(rows: Rows) -> Rows:
+    """Move the rows that are left to the front of each chain and cut the places that no chain needs."""
+    weights = rows.filled_weights()
+    order = np.argsort(weights == 0, axis=1, kind="stable")[:, : max(1, int(rows.counts.max()))]
+    short = rows.take(order)
+    equal = short.weights is not None and bool((short.weights == 1).all())
+    return replace(short, weights=None) if equal else short
 
 
 def facts_of(folder: Path) -> Mapping[str, Any]:

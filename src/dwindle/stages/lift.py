@@ -160,7 +160,8 @@ def sample_together(jobs: Sequence[Job], slot: str, count: int, sampler: Sampler
         sampler: how all of them are sampled.
         seed: the seed they share.
     """
-    family = told(jobs[0].recipe.family, jobs[0].recipe.source)
+    first = jobs[0]
+    family = told(first.recipe.family_of(first.generation - (slot == "generator")), first.recipe.source)
     assert isinstance(family, Cohort)
     model: Model = family.together([load_model(family, job.inputs[slot]) for job in jobs])
     rows = model.sample(count, sampler=sampler, seed=seed)

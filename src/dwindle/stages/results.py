@@ -14,9 +14,10 @@ from dwindle.data.shards import shard_files
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
+from dwindle.policies import Finding, findings
 from dwindle.stages.steps import StageName, Step, output, published, stage_key, step_of
 
-__all__ = ["collapsed", "evaluation", "evaluations", "is_done", "rows_by_origin"]
+__all__ = ["collapsed", "evaluation", "evaluations", "fired", "is_done", "rows_by_origin"]
 
 
 def evaluation(root: Path, plan: Plan, key: str) -> Mapping[str, Any] | None:
@@ -50,6 +51,19 @@ def evaluations(root: Path, plan: Plan, lineage: str) -> Iterator[tuple[int, Map
             return
         if document is not None:
             yield generation, document["record"][1]["measures"]
+
+
+def fired(root: Path, plan: Plan, lineage: str, generation: int) -> list[Finding]:
+    """Return the gates that fire on a generation; none where it was not evaluated.
+
+    Up to where a branch leaves its lineage, what there was to find was found there.
+    """
+    recipe, keys = plan.recipe(lineage), plan.generations(lineage)
+    shared = -1 if recipe.branch is None else recipe.branch.at
+    if not recipe.gates or generation <= shared:
+        return []
+    origin, measures = evaluation(root, plan, keys[0]), evaluation(root, plan, keys[generation])
+    return findings(recipe.gates, measures or {}, generation, origin or {})
 
 
 def _is_stale(step: Step, evaluated: Mapping[str, Any] | None) -> bool:

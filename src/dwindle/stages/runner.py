@@ -18,12 +18,14 @@ from typing import Any
 from dwindle.data.manifest import digest_of
 from dwindle.data.unfinished import keeping
 from dwindle.data.workspace import held, publish_document, publish_folder, publish_text, sweep_litter
+from dwindle.errors import RolledBack, Stopped
 from dwindle.plan import Plan, read_plan, stage_seed
+from dwindle.review.cases import demand
 from dwindle.seeds import Seed
 from dwindle.stages import compare
 from dwindle.stages.environment import fingerprint
 from dwindle.stages.job import Job, Ready
-from dwindle.stages.results import evaluations
+from dwindle.stages.results import evaluations, fired
 from dwindle.stages.seconds import note_seconds
 from dwindle.stages.sharing import one_at_a_time, taken_over
 from dwindle.stages.steps import CURVES, StageName, Step, published, stage_key, step_of
@@ -59,6 +61,7 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None, ready: R
         BadInput: if the plan has no such stage.
         DataDamaged: if an input is missing or is not what its manifest says.
         StageFailed: if the stage cannot do its work.
+        Ended: if a gate or a reviewer ends the lineage before it.
     """
     plan = plan or read_plan(root)
     if name == "compare":
@@ -70,11 +73,27 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None, ready: R
             return Outcome(name, ran=False, digest=found)
         if (found := taken_over(root, plan, name, key, inputs)) is not None:
             return Outcome(name, ran=True, digest=found)
+        _let_through(root, plan, step)
         begun = time.monotonic()
         with keeping(root, name, key):
             digest = _run(replace(job_of(plan, step), ready=ready), step, key, inputs)
         note_seconds(root, name, time.monotonic() - begun + (ready.seconds if ready is not None else 0.0))
         return Outcome(name, ran=True, digest=digest)
+
+
+def _let_through(root: Path, plan: Plan, step: Step) -> None:
+    """Hold a generation to the gates before its rows are made, and to its reviewers before it trains.
+
+    What was grown before a gate was set stays.
+    """
+    if step.verb == "train":
+        demand(root, plan.recipe(step.lineage).review, step.lineage, step.generation)
+    elif step.verb == "generate" and step.generation and plan.recipe(step.lineage).gates:
+        before = plan.generations(step.lineage)[step.generation - 1]
+        run_stage(root, f"evaluate@{before}", plan=plan)
+        for finding in fired(root, plan, step.lineage, step.generation - 1):
+            if finding.gate.action != "warn":
+                raise (RolledBack if finding.gate.action == "roll_back" else Stopped)(str(finding))
 
 
 def job_of(plan: Plan, step: Step) -> Job:
@@ -87,7 +106,8 @@ def job_of(plan: Plan, step: Step) -> Job:
 
 def _run(job: Job, step: Step, key: str, inputs: Mapping[str, str]) -> str:
     recipe = job.recipe
-    environment = fingerprint(recipe.threads, None if step.verb in ("draw", "curate") else recipe.family)
+    family = None if step.verb in ("draw", "curate") else recipe.family_of(step.generation)
+    environment = fingerprint(recipe.threads, family)
     stage = importlib.import_module(f"dwindle.stages.{step.verb}")
     with numerical_threads(recipe.threads):
         if step.verb == "evaluate":

@@ -26,7 +26,7 @@ __all__ = [
 
 CURVES = "plots/curves.csv"
 
-_OPTIONAL = ("prompts", "pool", "restart", "reference")
+_OPTIONAL = ("prompts", "pool", "restart", "reference", "first", "maker")
 
 StageName = str
 """The name DVC gives a stage: `train@replace-g003`, `draw@digits-1a2b3c4d`, `compare`."""
@@ -72,7 +72,7 @@ def _slots(entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         "generate": {"generator": entry["generator"]}
         | ({"prompts": optional["prompts"]} if "prompts" in optional else {}),
         "curate": {"rows": entry["rows"], "real": entry["real"]}
-        | ({"pool": optional["pool"]} if "pool" in optional else {}),
+        | {slot: optional[slot] for slot in ("pool", "first", "maker") if slot in optional},
         "train": {"train": f"data/{folder}/train"} | ({"parent": optional["restart"]} if "restart" in optional else {}),
         "evaluate": {"model": f"models/{folder}", "train": f"data/{folder}/train", "real": entry["real"]}
         | ({"reference": optional["reference"]} if "reference" in optional else {}),

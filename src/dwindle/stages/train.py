@@ -9,7 +9,7 @@ from typing import Any
 from dwindle.contracts import Cohort, Model
 from dwindle.data.rows import Rows
 from dwindle.errors import StageFailed
-from dwindle.stages.job import Job, read_rows, shared_seed, told
+from dwindle.stages.job import Job, facts_of, read_rows, shared_seed, told
 from dwindle.stages.lift import fit_model, load_model
 
 __all__ = ["run", "together"]
@@ -25,11 +25,12 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     _refuse_unfit(rows)
     model: Model = job.ready.made if job.ready is not None else _fitted(job, rows)
     model.save(out)
-    return {"chains": rows.chains, "rows": int(rows.counts.max())}
+    depth = max(map(int, facts_of(job.inputs["train"])["rounds"]), default=0)
+    return {"chains": rows.chains, "rows": int(rows.counts.max()), "depth": depth}
 
 
 def _fitted(job: Job, rows: Rows) -> Model:
-    family = told(job.recipe.family, job.recipe.source)
+    family = told(job.recipe.family_of(job.generation), job.recipe.source)
     parent = load_model(family, job.inputs["parent"]) if "parent" in job.inputs else None
     try:
         return fit_model(family, rows.anonymous(), seed=job.seed, parent=parent)
@@ -39,7 +40,7 @@ def _fitted(job: Job, rows: Rows) -> Model:
 
 def together(jobs: Sequence[Job]) -> list[Model]:
     """Fit the models of a cohort in one batch; return that of each job."""
-    family = told(jobs[0].recipe.family, jobs[0].recipe.source)
+    family = told(jobs[0].recipe.family_of(jobs[0].generation), jobs[0].recipe.source)
     assert isinstance(family, Cohort)
     rows = [read_rows(job.inputs["train"]).anonymous() for job in jobs]
     for part in rows:

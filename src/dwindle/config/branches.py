@@ -1,0 +1,68 @@
+"""Branches: lineages that go on from a generation of another one, which a gate has rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dwindle.config.lineages import Lineage
+from dwindle.config.recipe import Branch
+from dwindle.data.workspace import read_document
+from dwindle.policies import Finding, Gate, findings
+from dwindle.regimes import Switched
+
+__all__ = ["branch_of", "with_branches"]
+
+
+def with_branches(lineages: Mapping[str, Lineage], root: Path) -> dict[str, Lineage]:
+    """Return the lineages, each that was rolled back followed by the one that goes on in its place.
+
+    Whether a gate has fired stands in the measures of the lineage that it ended, so a sweep has its branches from the
+    moment on when they are needed, whoever reads it.
+
+    Args:
+        lineages: the lineages of a sweep, by name.
+        root: the workspace.
+    """
+    grown: dict[str, Lineage] = {}
+    for name, lineage in lineages.items():
+        grown[name] = lineage
+        back = [gate for gate in lineage.recipe.gates if gate.action == "roll_back"]
+        fired = _first_fired(lineage, back, root) if back else None
+        if fired is not None:
+            branch = branch_of(lineage, fired.gate, last=fired.generation - 1)
+            grown[branch.name] = branch
+    return grown
+
+
+def branch_of(lineage: Lineage, gate: Gate, *, last: int) -> Lineage:
+    """Return the lineage that goes on where a gate has rolled another one back.
+
+    Args:
+        lineage: the lineage that ended.
+        gate: the gate that fired.
+        last: the last generation that may be kept.
+    """
+    assert gate.to is not None
+    assert gate.regime is not None
+    recipe, at = lineage.recipe, max(0, min(gate.to, last))
+    gates = tuple(other for other in recipe.gates if other.action != "roll_back")
+    switched = Switched(before=recipe.regime, after=gate.regime, until=at)
+    changed = replace(recipe, regime=switched, gates=gates, branch=Branch(lineage.name, at))
+    return Lineage(f"{lineage.name}-from-{at}", changed, lineage.generations)
+
+
+def _first_fired(lineage: Lineage, gates: list[Gate], root: Path) -> Finding | None:
+    """Return what the gates found first in the generations of this very recipe that stand in the workspace."""
+    origin: Mapping[str, Any] = {}
+    for generation in range(lineage.generations):
+        document = read_document(root / "metrics" / lineage.name / f"{generation:03d}.json")
+        if document is None or document["record"][0]["recipe"] != lineage.recipe.digest:
+            return None
+        measures = document["record"][1]["measures"]
+        origin = origin or measures
+        if found := findings(gates, measures, generation, origin):
+            return found[0]
+    return None
