@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
-import numpy as np
-
-from dwindle.contracts import Array, Curated, Kind, Rows, Seed, Within
-from dwindle.rewards import Reward, reward
+from dwindle.contracts import Curated, Kind, Rows, Seed, Within
+from dwindle.rewards import Reward, best_of, reward
 
 __all__ = ["BestOf"]
 
@@ -40,26 +38,11 @@ class BestOf:
 
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Keep the best of each group; of equal ones the first."""
-        present = rows.filled_weights() > 0
-        scores = np.where(present, reward(rows.values, self.reward, target=self.target, width=self.width), -np.inf)
-        kept = self._best(scores, present)
-        ranks = np.cumsum(present, axis=1)  # a row's number among the rows of its chain, from 1
-        grouped = ranks <= (rows.counts - rows.counts % self.k)[:, None]
-        why = {f"not the best of {self.k}": present & grouped & ~kept, f"no full group of {self.k}": present & ~grouped}
+        scores = reward(rows.values, self.reward, target=self.target, width=self.width)
+        kept, why = best_of(scores, rows.filled_weights() > 0, self.k)
         return Curated(kept, rows.weights, why)
 
     @classmethod
     def smallest(cls) -> Self:
         """Return the defaults: nothing here is large."""
         return cls()
-
-    def _best(self, scores: Array, present: Array) -> Array:
-        """Say which rows are the best of a full group, (c, n); groups are counted over the rows that exist."""
-        chains, groups = len(scores), scores.shape[1] // self.k
-        order = np.argsort(~present, axis=1, kind="stable")[:, : groups * self.k].reshape(chains, groups, self.k)
-        grouped = np.take_along_axis(scores[:, None], order, axis=2)
-        best = np.take_along_axis(order, grouped.argmax(axis=2)[..., None], axis=2)[..., 0]
-        full = np.arange(groups) < present.sum(axis=1, keepdims=True) // self.k
-        kept = np.zeros_like(present)
-        np.put_along_axis(kept, best, full, axis=1)
-        return kept
