@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from dwindle.components import name_of
 from dwindle.config.reading import KeyPath
 from dwindle.config.schema import Problems
-from dwindle.contracts import Curator, Exacting, Family, Informed, Metric, classes_of
+from dwindle.contracts import Curator, Exacting, Family, Grouped, Informed, Metric, classes_of
 from dwindle.errors import nearest
+from dwindle.phases import objection
 from dwindle.samplers import Sampler
 
 if TYPE_CHECKING:
@@ -118,10 +119,15 @@ def _teacher_agrees(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
 
 
 def _phases_agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
-    """Note phases of classes that the source does not have."""
-    known = classes_of(recipe.source)
-    for place, phase in enumerate(recipe.phases):
-        for label in phase.labels:
-            if not any(name.startswith(label) for name in known):
-                text = f"no class of source {name_of(recipe.source)} starts like this"
-                problems.add((*path, "phases", str(place), "labels"), label, text + nearest(label, known))
+    """Note phases that do not part the rows of the source, or that the family would forget."""
+    if not recipe.phases:
+        return
+    source = recipe.source
+    known = classes_of(source) or (source.group_names() if isinstance(source, Grouped) else ())
+    told = [[*phase.labels] for phase in recipe.phases]
+    if text := objection(recipe.phases, known):
+        problems.add((*path, "phases"), told, text)
+    for family in {name_of(part): part for part in (recipe.family, recipe.family_of(0))}.values():
+        if not getattr(family, "continues", False):
+            text = f"family {name_of(family)} starts anew in every fit, so only the last phase would count"
+            problems.add((*path, "phases"), told, text)

@@ -11,6 +11,7 @@ from dwindle.data.rows import Rows
 from dwindle.errors import StageFailed
 from dwindle.stages.job import Job, facts_of, read_rows, shared_seed, told
 from dwindle.stages.lift import fit_model, load_model
+from dwindle.stages.phased import class_names, fit_in_phases, with_classes
 
 __all__ = ["run", "together"]
 
@@ -32,7 +33,11 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
 def _fitted(job: Job, rows: Rows) -> Model:
     family = told(job.recipe.family_of(job.generation), job.recipe.source)
     parent = load_model(family, job.inputs["parent"]) if "parent" in job.inputs else None
+    source, phases = job.recipe.source, job.recipe.phases
     try:
+        if phases:
+            whole, names = with_classes(rows, source).anonymous(), class_names(source)
+            return fit_in_phases(family, whole, phases, names, seed=job.seed, parent=parent)
         return fit_model(family, rows.anonymous(), seed=job.seed, parent=parent)
     except ValueError as error:
         raise StageFailed(f"{type(family).__name__} cannot fit generation {job.generation}: {error}") from error
