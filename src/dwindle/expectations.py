@@ -26,9 +26,18 @@ def expected(conditions: Conditions, generations: int) -> dict[str, Curve]:
         conditions: the recipe.
         generations: the last generation's number: curves run over generations 0 .. `generations`.
     """
+    if _is_beyond(conditions):
+        return {}
     digest = getattr(conditions, "digest", None)
     known = _Known(conditions, digest, generations)
     return dict(_expected(known) if digest is not None else _expected.__wrapped__(known))
+
+
+def _is_beyond(conditions: Conditions) -> bool:
+    """Say whether a recipe trains otherwise than any closed form has it: a teacher, phases, rows sampled again."""
+    curation = getattr(conditions, "curation", None)
+    again = curation is not None and curation.regenerate > 0
+    return again or bool(getattr(conditions, "teacher", None) or getattr(conditions, "phases", ()))
 
 
 @dataclass(frozen=True)

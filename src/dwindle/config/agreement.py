@@ -31,6 +31,9 @@ def note_disagreements(recipe: Recipe, path: KeyPath, problems: Problems) -> Non
     _gates_agree(recipe, path, problems)
     _teacher_agrees(recipe, path, problems)
     _phases_agree(recipe, path, problems)
+    if recipe.curation.regenerate and recipe.sampler.prompts != "none":
+        text = "rows that answer prompts are not sampled again; leave it 0, or sampler.prompts none"
+        problems.add((*path, "curation", "regenerate"), recipe.curation.regenerate, text)
     _all_informed(recipe, path, problems)
     _none_refuses(recipe, path, problems)
     known, symbols = (getattr(part, "symbols", None) for part in (recipe.family, source))

@@ -67,7 +67,7 @@ def lineage_rows(recipe: Recipe, generations: int) -> LineageRows:
         for t in _some(generations):
             before = {REAL: recipe.budget} | dict(enumerate(sampled[1:t], 1))
             pool = _step(recipe, t - 1, 0, before).pool if t > 1 else before
-            steps[t] = _step(recipe, t, sampled[t], _reached(recipe, pool))
+            steps[t] = _step(recipe, t, sampled[t], pool if recipe.pools(t) else {REAL: recipe.budget})
     at = sorted(steps)
     between = [
         np.interp(range(generations + 1), at, values)
@@ -80,12 +80,6 @@ def _some(generations: int) -> list[int]:
     """Return twelve generations: the first three, where most changes, and the others evenly."""
     spread = np.rint(np.linspace(1, generations, 10)).astype(int).tolist()
     return sorted({1, 2, 3, *spread})
-
-
-def _reached(recipe: Recipe, pool: Mapping[Origin, int]) -> Mapping[Origin, int]:
-    """Return the rows within reach of a generation: the pool that the one before kept, or the anchor."""
-    first = recipe.regime.plan(1, {REAL: recipe.budget, 1: recipe.budget}, budget=recipe.budget)
-    return pool if first.keep else {REAL: recipe.budget}
 
 
 def _step(recipe: Recipe, generation: int, sampled: int, reached: Mapping[Origin, int]) -> _Step:

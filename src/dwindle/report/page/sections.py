@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dwindle.report.curation import curation_tables
 from dwindle.report.page.again import again, data_files
 from dwindle.report.page.answers import answers_section
 from dwindle.report.page.cost import cost_table
@@ -58,6 +59,7 @@ def sections_of(
         _passages(material),
         _rows(rows),
         *_answers(material),
+        *_curation(material),
         _provenance(bars),
         _cost(material),
         _again(material, texts, params),
@@ -133,6 +135,16 @@ def _passages(material: Material) -> Section:
 def _answers(material: Material) -> tuple[Section, ...]:
     section = answers_section(material.sweep.root, material.plan, chosen_lineages(material))
     return () if section is None else (section,)
+
+
+def _curation(material: Material) -> tuple[Section, ...]:
+    """Return what curators and gates have done; nothing where none did anything."""
+    tables = curation_tables(material.sweep.root, material.plan)
+    reading = (
+        "What was dropped, for which reason, and how each curator bent the law of the rows it was shown: one that "
+        "narrows the variance or removes the tail in every generation makes a lineage collapse by itself."
+    )
+    return (Section("curation", "Curation and gates", reading, (*map(text_table, tables),)),) if tables else ()
 
 
 def _rows(rows: Part) -> Section:
