@@ -62,7 +62,8 @@ def lineage_rows(recipe: Recipe, generations: int) -> LineageRows:
     steps = {0: _Step(recipe.budget, 0, {REAL: recipe.budget})}
     if generations <= _ALL:
         for t in range(1, generations + 1):
-            steps[t] = _step(recipe, t, sampled[t], _reached(recipe, steps[t - 1].pool))
+            reached = steps[t - 1].pool if recipe.pools(t) else {REAL: recipe.budget}
+            steps[t] = _step(recipe, t, sampled[t], reached)
     else:
         for t in _some(generations):
             before = {REAL: recipe.budget} | dict(enumerate(sampled[1:t], 1))
