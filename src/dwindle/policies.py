@@ -158,12 +158,17 @@ class Finding:
     value: float
     bound: float
 
-    def __str__(self) -> str:
+    @property
+    def bounded(self) -> str:
+        """The measure, and on which side of what it is: `variance_ratio below 0.7`."""
         side = "below" if self.value < self.bound else "above"
-        gate, told = self.gate, f"generation {self.generation}: {self.gate.measure} = {self.value:.4g} is {side}"
-        scale = f" ({gate.below if side == 'below' else gate.above:g} of generation 0)" if gate.relative else ""
+        scale = f" ({self.gate.below if side == 'below' else self.gate.above:g} of generation 0)"
+        return f"{self.gate.measure} {side} {self.bound:.4g}{scale if self.gate.relative else ''}"
+
+    def __str__(self) -> str:
+        gate = self.gate
         goes_on = f", back to generation {gate.to}" if gate.action == "roll_back" else ""
-        return f"{told} {self.bound:.4g}{scale}: {gate.action}{goes_on}"
+        return f"generation {self.generation}: {self.bounded}, it is {self.value:.4g}: {gate.action}{goes_on}"
 
 
 def findings(

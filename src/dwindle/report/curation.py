@@ -9,6 +9,7 @@ from typing import Any
 
 from dwindle.data.manifest import read_manifest
 from dwindle.plan import Plan
+from dwindle.policies import Finding, Gate
 from dwindle.report.text_table import TextTable
 from dwindle.report.wording import quoted
 from dwindle.stages.results import evaluations, fired
@@ -117,10 +118,15 @@ def _quoted(measured: Mapping[str, Any] | None) -> str:
 
 
 def _gates(root: Path, plan: Plan) -> TextTable:
-    lines = [
-        (lineage, f"{generation}", str(finding).partition(": ")[2])
-        for lineage in plan.recipes
-        for generation, _ in evaluations(root, plan, lineage)
-        for finding in fired(root, plan, lineage, generation)
-    ]
-    return TextTable("gates", "Gates that fired", ("lineage", "generation", "what"), tuple(lines))
+    lines = []
+    for lineage in plan.recipes:
+        found: dict[Gate, list[Finding]] = {}
+        for generation, _ in evaluations(root, plan, lineage):
+            for finding in fired(root, plan, lineage, generation):
+                found.setdefault(finding.gate, []).append(finding)
+        for findings in found.values():
+            lines.append(
+                (lineage, findings[0].bounded, f"{findings[0].generation}", f"{len(findings)}", f"{findings[-1]}")
+            )
+    columns = ("lineage", "bound", "first at", "fired in generations", "last")
+    return TextTable("gates", "Gates that fired", columns, tuple(lines))
