@@ -56,6 +56,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_WORDS = ("the", "river", "slowly", "wanders", "past", "quiet", "villages", ".")
+
 
 def source_of(kind: Kind) -> Source:
     """Return an endless source of example rows."""
@@ -239,7 +241,7 @@ class _Pairs(_Vectors):
 
 @dataclass(frozen=True)
 class _Sequences(_Vectors):
-    """An endless source of example sequences, whose law is known and whose facts are made up."""
+    """An endless source of example sequences of words, whose law is known and whose facts are made up."""
 
     kind: ClassVar[Kind] = "sequences"
 
@@ -254,6 +256,10 @@ class _Sequences(_Vectors):
     def known_facts(self) -> Facts:
         """Return two facts of one token each, a common and a rare one."""
         return Facts(np.array([[1], [2]]), np.array([0, 0]), SHARES[1:3], np.array([False, True]))
+
+    def text(self, values: Array) -> list[str]:
+        """Return rows, (n, L), as the words that their tokens number."""
+        return [" ".join(_WORDS[token] for token in row) for row in np.asarray(values).tolist()]
 
 
 @dataclass(frozen=True)

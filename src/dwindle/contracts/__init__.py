@@ -6,7 +6,17 @@ defaults of params.yaml, their values part of the recipe digest. The file it liv
 
 from __future__ import annotations
 
-from dwindle.contracts.described import Documented, Grouped, Labelled, Pictured, Tabular, classes_of, pixels_of
+from dwindle.contracts.described import (
+    Documented,
+    Grouped,
+    Labelled,
+    Pictured,
+    Placed,
+    Readable,
+    Tabular,
+    classes_of,
+    pixels_of,
+)
 from dwindle.contracts.metrics import Evidence, Measure, Measurement, Metric
 from dwindle.contracts.models import (
     Coefficients,
@@ -73,8 +83,10 @@ __all__ = [
     "NextTokens",
     "Origin",
     "Pictured",
+    "Placed",
     "Probabilities",
     "Provenance",
+    "Readable",
     "Regime",
     "Rows",
     "Scorable",

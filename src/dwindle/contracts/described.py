@@ -9,7 +9,17 @@ from dwindle.data.columns import Column
 from dwindle.data.rows import Array, FloatArray, IntArray, Rows
 from dwindle.seeds import Seed
 
-__all__ = ["Documented", "Grouped", "Labelled", "Pictured", "Tabular", "classes_of", "pixels_of"]
+__all__ = [
+    "Documented",
+    "Grouped",
+    "Labelled",
+    "Pictured",
+    "Placed",
+    "Readable",
+    "Tabular",
+    "classes_of",
+    "pixels_of",
+]
 
 
 @runtime_checkable
@@ -53,6 +63,32 @@ class Grouped(Protocol):
 
     def groups(self, rows: Rows) -> IntArray:
         """Return the subgroup of each row, (c, n), -1 where it has none."""
+        ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A source of sequences whose tokens spell text."""
+
+    def text(self, values: Array) -> list[str]:
+        """Return (n, L) tokens, of this source or of a model of it, as text."""
+        ...
+
+
+@runtime_checkable
+class Placed(Readable, Protocol):
+    """A source of sequences that knows where in the text each token stands."""
+
+    def places(self, values: Array) -> list[tuple[str, IntArray]]:
+        """Return (n, L) tokens as text, and where in it each token begins and ends, (L, 2).
+
+        Raises:
+            ValueError: if the tokens do not stand one after another in the text; said of no rows, too.
+        """
+        ...
+
+    def token(self, text: str) -> int | None:
+        """Return the token that is spelled like this, alone; None where there is none."""
         ...
 
 

@@ -18,13 +18,14 @@ from dwindle.data.rows import IntArray
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["SMALLEST", "encoded", "given", "learned", "size", "spelled", "spellings"]
+__all__ = ["SMALLEST", "encoded", "given", "learned", "placed", "single", "size", "spelled", "spellings"]
 
 SMALLEST = 257
 """The fewest symbols of a tokenizer that is learned: the 256 bytes, and one piece of two."""
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _AT_ONCE = 1 << 20  # characters: the library takes 140 bytes for each while it reads
+_LONGEST = 4  # bytes of a character
 _GAP = re.compile(r"(?<=\S)[ \n]")
 
 
@@ -143,3 +144,37 @@ def spelled(tokenizer: Tokenizer, numbers: list[int]) -> str:
         else:
             parts[-1].append(number)
     return _UNKNOWN.join(tokenizer.decode(part, skip_special_tokens=False) for part in parts)
+
+
+def placed(tokenizer: Tokenizer, blocks: list[list[int]]) -> list[tuple[str, IntArray]]:
+    """Return blocks of pieces as text, and where in it each piece begins and ends, (L, 2).
+
+    Pieces that share the bytes of a character share a place. Bytes that are no UTF-8 may be more or fewer replacement
+    characters than `spelled` makes of them.
+
+    Raises:
+        ValueError: if the tokenizer is not one of byte-level BPE.
+    """
+    decoder = json.loads(tokenizer.to_str())["decoder"]
+    if not decoder or decoder["type"] != "ByteLevel":
+        raise ValueError("the pieces of this tokenizer have no place in its text; only those of byte-level BPE have")
+    return [_placed(tokenizer, block) for block in blocks]
+
+
+def _placed(tokenizer: Tokenizer, numbers: list[int]) -> tuple[str, IntArray]:
+    text, places = "", []
+    waiting: list[int] = []
+    for place, number in enumerate(numbers):
+        waiting.append(number)
+        part = spelled(tokenizer, waiting)
+        if part.endswith(_UNKNOWN) and len(waiting) < _LONGEST and place + 1 < len(numbers):
+            continue
+        places += [(len(text), len(text) + len(part))] * len(waiting)
+        text, waiting = text + part, []
+    return text, np.array(places, dtype=np.int64).reshape(-1, 2)
+
+
+def single(tokenizer: Tokenizer, text: str) -> int | None:
+    """Return the piece that is a whole text, None where it takes several."""
+    found = tokenizer.encode(text, add_special_tokens=False).ids
+    return int(found[0]) if len(found) == 1 and spelled(tokenizer, found) == text else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dwindle.data import pieces
+from dwindle.data import pieces, spelling
 from dwindle.data.rows import REAL, Array, IntArray, Provenance, Rows
 from dwindle.seeds import Seed
 
@@ -85,9 +85,12 @@ class Corpus:
         """
         if self.tokenizer is not None:
             return [pieces.spelled(self.tokenizer, block) for block in np.asarray(values).tolist()]
-        spelled = [*self.tokens, *[UNKNOWN[self.unit]] * (self.symbols - len(self.tokens))]
-        gap = " " if self.unit == "words" else ""
+        spelled, gap = self.spelled(), " " if self.unit == "words" else ""
         return [gap.join(spelled[token] for token in block) for block in np.asarray(values).tolist()]
+
+    def spelled(self) -> list[str]:
+        """Return how each token 0 .. K-1 of words or characters is spelled."""
+        return [*self.tokens, *[UNKNOWN[self.unit]] * (self.symbols - len(self.tokens))]
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,18 @@ class OfCorpus(ABC):
     def text(self, values: Array) -> list[str]:
         """Return blocks, (n, L), of this source or of a model of it as text."""
         return self._corpus().text(values)
+
+    def places(self, values: Array) -> list[tuple[str, IntArray]]:
+        """Return blocks, (n, L), as text, and where in it each token begins and ends, (L, 2).
+
+        Raises:
+            ValueError: if the tokens do not stand one after another in the text.
+        """
+        return spelling.places(self._corpus(), values)
+
+    def token(self, text: str) -> int | None:
+        """Return the token that is spelled like this, alone; None where there is none."""
+        return spelling.token(self._corpus(), text)
 
 
 def split(text: str, unit: Unit, *, line_ends: bool = False) -> list[str]:
