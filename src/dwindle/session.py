@@ -132,7 +132,7 @@ class Session:
     async def lineage(self, name: str, *, elsewhere: bool = False) -> AsyncIterator[Growing]:
         """Hold a lineage while it grows: replay what is recorded nowhere yet, and record what is added.
 
-        A lineage that cannot go on, because it ended early or a fit is impossible, is noted in `ended`; the others go on.
+        A lineage that cannot go on, because it ended or a fit is impossible, is noted in `ended`; the others go on.
 
         Args:
             name: the lineage.
