@@ -21,6 +21,7 @@ from dwindle.errors import NotReachable
 from dwindle.session import Growing, Session
 from flows.clusters import Submit, dask_cluster, ray_cluster
 from flows.orders import Orders
+from flows.review import reviewed
 from tasks.curate import curate
 from tasks.evaluate import evaluate
 from tasks.generate import generate
@@ -76,6 +77,7 @@ async def grow_here(session: Session, name: str) -> None:
         for key in lineage.unfinished:
             await generate(root, key)
             await curate(root, key)
+            await reviewed(session, key)
             await train(root, key)
             await evaluate(root, key)
             log.info(lineage.record(key))

@@ -42,9 +42,10 @@ class Agreement:
 def agreement(keeps: IntArray) -> Agreement:
     """Return how far reviewers agree on which rows to keep.
 
-    The standard error is that for no agreement beyond chance, which for two answers depends on their counts alone.
+    The standard error is that for no agreement beyond chance, which for two answers is the same whatever their shares.
 
-    Source: Fleiss 1971, equations 1 to 8; Fleiss, Nee and Landis 1979, equation 12, for the standard error.
+    Source: Fleiss 1971; for the standard error Fleiss, Nee and Landis 1979, whose formula for k answers is this one for
+    two.
 
     Args:
         keeps: (reviewers, rows) 1 where a reviewer would keep the row, 0 where not.

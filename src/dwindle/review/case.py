@@ -178,8 +178,9 @@ class Case:
             return f"{self.outcome} by time-out, after {self.review.timeout:g} s without a majority"
         voices = ", ".join(f"{one.reviewer} {one.decision}s" for one in self.decisions) or "nobody has decided yet"
         if self.outcome == "open":
-            who = f"a majority of {self.review.reviewers} decides" if self.review.reviewers > 1 else "one reviewer decides"
-            return f"open until {spelled(self.deadline)}, {who}: {voices}"
+            many = self.review.reviewers
+            who = f"a majority of {many} decides" if many > 1 else "one reviewer decides"
+            return f"open until {self.deadline:%Y-%m-%d %H:%M:%S} UTC, {who}: {voices}"
         notes = "; ".join(f"{one.reviewer}: {one.note}" for one in self.decisions if one.note)
         return f"{self.outcome} by majority: {voices}{f' ({notes})' if notes else ''}"
 

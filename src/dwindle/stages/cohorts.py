@@ -14,12 +14,12 @@ from typing import Any
 from dwindle.config.recipe import Recipe
 from dwindle.contracts import Cohort
 from dwindle.data.manifest import digest_of
-from dwindle.errors import DataDamaged
+from dwindle.errors import DataDamaged, Ended
 from dwindle.plan import Plan
 from dwindle.stages import evaluate, generate, train
 from dwindle.stages.job import Job, Ready
-from dwindle.stages.runner import Outcome, job_of, numerical_threads, run_stage
-from dwindle.stages.steps import StageName, published, stage_key, step_of
+from dwindle.stages.runner import Outcome, job_of, let_through, numerical_threads, run_stage
+from dwindle.stages.steps import StageName, Step, published, stage_key, step_of
 
 __all__ = ["JOINT", "divided", "run_stages"]
 
@@ -101,8 +101,17 @@ def _waiting(root: Path, names: Sequence[StageName], plan: Plan) -> Iterator[tup
         if alone or (step.digest, key) in seen:
             continue
         seen.add((step.digest, key))
-        if published(step, key, whole=True) is None:
+        if published(step, key, whole=True) is None and _is_let_through(root, plan, step):
             yield name, job
+
+
+def _is_let_through(root: Path, plan: Plan, step: Step) -> bool:
+    """Say whether neither a gate nor a reviewer ends the lineage here; where one does, the stage's own run says so."""
+    try:
+        let_through(root, plan, step)
+    except Ended:
+        return False
+    return True
 
 
 def _shape(name: StageName, job: Job) -> str:

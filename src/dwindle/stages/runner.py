@@ -30,7 +30,7 @@ from dwindle.stages.seconds import note_seconds
 from dwindle.stages.sharing import one_at_a_time, taken_over
 from dwindle.stages.steps import CURVES, StageName, Step, published, stage_key, step_of
 
-__all__ = ["Outcome", "job_of", "numerical_threads", "run_compare", "run_stage"]
+__all__ = ["Outcome", "job_of", "let_through", "numerical_threads", "run_compare", "run_stage"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None, ready: R
             return Outcome(name, ran=False, digest=found)
         if (found := taken_over(root, plan, name, key, inputs)) is not None:
             return Outcome(name, ran=True, digest=found)
-        _let_through(root, plan, step)
+        let_through(root, plan, step)
         begun = time.monotonic()
         with keeping(root, name, key):
             digest = _run(replace(job_of(plan, step), ready=ready), step, key, inputs)
@@ -81,10 +81,13 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None, ready: R
         return Outcome(name, ran=True, digest=digest)
 
 
-def _let_through(root: Path, plan: Plan, step: Step) -> None:
+def let_through(root: Path, plan: Plan, step: Step) -> None:
     """Hold a generation to the gates before its rows are made, and to its reviewers before it trains.
 
     What was grown before a gate was set stays.
+
+    Raises:
+        Ended: if a gate or a reviewer ends the lineage here.
     """
     if step.verb == "train":
         demand(root, plan.recipe(step.lineage).review, step.lineage, step.generation)

@@ -52,13 +52,22 @@ def figures(pictures: Iterable[Picture]) -> Markup:
     return tag("div", map(figure, shown), class_=f"charts{room}")
 
 
-def document(title: str, sections: Sequence[Section], colours: dict[str, tuple[str, str]]) -> str:
+def document(
+    title: str,
+    sections: Sequence[Section],
+    colours: dict[str, tuple[str, str]],
+    *,
+    kicker: str = "dwindle report",
+    about: str = "a report on model collapse",
+) -> str:
     """Return the whole page as text.
 
     Args:
         title: the sweep's name.
         sections: in order.
         colours: the page's names of the colours.
+        kicker: what stands above the title.
+        about: what the page is, after the title in the window's head.
     """
     style = stylesheet(colours) + _packaged("style.css")
     script = _packaged("script.js")
@@ -69,13 +78,13 @@ def document(title: str, sections: Sequence[Section], colours: dict[str, tuple[s
         tag("meta", http_equiv="Content-Security-Policy", content=_policy(script)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title}: a report on model collapse"),
+        tag("title", f"{title}: {about}"),
         tag("style", raw(style)),
     )
     body = tag(
         "body",
         tag("a", "Skip to the report", href="#main", class_="skip"),
-        tag("header", tag("p", "dwindle report", class_="kicker"), tag("h1", title)),
+        tag("header", tag("p", kicker, class_="kicker"), tag("h1", title)),
         tag("nav", tag("ol", links), aria_label="Sections"),
         tag("main", map(_section, sections), id="main", tabindex=-1),
         tag("footer", tag("p", "Every interval is over chains, at 95 %. Written by dwindle; it fetches nothing.")),
