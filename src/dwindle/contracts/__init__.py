@@ -7,6 +7,7 @@ defaults of params.yaml, their values part of the recipe digest. The file it liv
 from __future__ import annotations
 
 from dwindle.contracts.described import (
+    Descended,
     Documented,
     Grouped,
     Labelled,
@@ -15,6 +16,7 @@ from dwindle.contracts.described import (
     Readable,
     Tabular,
     classes_of,
+    content_of,
     pixels_of,
 )
 from dwindle.contracts.metrics import Evidence, Measure, Measurement, Metric
@@ -58,6 +60,7 @@ __all__ = [
     "Curated",
     "Curator",
     "Curve",
+    "Descended",
     "Documented",
     "Encoding",
     "Evidence",
@@ -99,6 +102,7 @@ __all__ = [
     "Verifiable",
     "Within",
     "classes_of",
+    "content_of",
     "knowing",
     "pixels_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Protocol, runtime_checkable
 
 from dwindle.data.columns import Column
@@ -10,6 +11,7 @@ from dwindle.data.rows import Array, FloatArray, IntArray, Rows
 from dwindle.seeds import Seed
 
 __all__ = [
+    "Descended",
     "Documented",
     "Grouped",
     "Labelled",
@@ -18,6 +20,7 @@ __all__ = [
     "Readable",
     "Tabular",
     "classes_of",
+    "content_of",
     "pixels_of",
 ]
 
@@ -104,6 +107,19 @@ class Documented(Protocol):
         ...
 
 
+@runtime_checkable
+class Descended(Protocol):
+    """A source whose rows may be synthetic: it knows how many synthetic ancestors they have, and what they are for."""
+
+    def depth(self) -> int:
+        """Return the most synthetic ancestors of any of its rows; 0 if all are real."""
+        ...
+
+    def purpose(self) -> str:
+        """Return what its rows were made for; empty for nothing in particular."""
+        ...
+
+
 def pixels_of(source: Any) -> tuple[int, int, int] | None:
     """Return height, width and colours where a source's rows are pixels, else None."""
     return source.pixels() if isinstance(source, Pictured) else None
@@ -112,3 +128,16 @@ def pixels_of(source: Any) -> tuple[int, int, int] | None:
 def classes_of(source: Any) -> tuple[str, ...]:
     """Return the names of the classes that a source's rows may carry."""
     return source.label_names() if isinstance(source, Labelled) else ()
+
+
+def content_of(source: Any) -> dict[str, Any]:
+    """Return what a row of a source is, for the manifests of its rows and of all that descend from them.
+
+    It holds the kind and, where there are any, the size of the alphabet, the columns and the names of the classes.
+    """
+    content: dict[str, Any] = {"kind": source.kind}
+    if source.kind in ("symbols", "sequences") and isinstance(symbols := getattr(source, "symbols", None), int):
+        content["symbols"] = symbols
+    if source.kind == "tables" and isinstance(source, Tabular):
+        content["columns"] = [{**asdict(column), "levels": list(column.levels)} for column in source.columns()]
+    return content | ({"classes": list(names)} if (names := classes_of(source)) else {})

@@ -254,8 +254,10 @@ class Family(Protocol):
     """A kind of generative model: a frozen dataclass of hyper-parameters whose `fit` returns a fitted model.
 
     It may say more of itself: `learns: ClassVar[bool]`, False where rows teach it nothing; `makes: ClassVar[str]`, how
-    its rows come about, for their manifest: `modelled` (where it says nothing), `rule_augmented` or `simulated`; and
-    `modules: tuple[str, ...]`, modules whose code it runs beside its own, a change of which makes its stages stale.
+    its rows come about, for their manifest: `modelled` (where it says nothing), `rule_augmented` or `simulated`;
+    `continues: ClassVar[bool]`, True where a fit goes on from its parent's weights, so that training in phases makes
+    sense; and `modules: tuple[str, ...]`, modules whose code it runs beside its own, a change of which makes its stages
+    stale.
     """
 
     kind: ClassVar[Kind]

@@ -33,8 +33,10 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
         Stopped: if a curator's bias is alarming and the recipe says to stop.
     """
     if job.generation == 0:
+        rows = read_rows(job.inputs["rows"])
+        _hold_to_policy(job, rows)
         link_shard(job.inputs["rows"], "real", out)
-        return _facts(job, read_rows(job.inputs["rows"]), ["real"]) | {"pool": ["real"]}
+        return _facts(job, rows, ["real"]) | {"pool": ["real"]}
     verdicts = _judged(job)
     parts = [*_within_reach(job), *verdicts.parts]
     plan = _plan(job, parts)
@@ -55,11 +57,17 @@ def _hold_to_rules(job: Job, rows: Rows, verdicts: Verdicts) -> None:
     least = recipe.curation.least
     if int(rows.counts.min()) < least:
         raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {least} are needed; {verdicts.dropped}")
-    objection = recipe.policy.objection(_rounds(job, rows), recipe.training_stage(generation))
-    if objection:
-        raise Refused(f"refused: of what would train generation {generation}, {objection}")
+    _hold_to_policy(job, rows)
     if verdicts.alarms and recipe.curation.on_alarm == "stop":
         raise Stopped(f"stopped: the curation of generation {generation} is alarming: {'; '.join(verdicts.alarms)}")
+
+
+def _hold_to_policy(job: Job, rows: Rows) -> None:
+    """Refuse rows that the policy does not let train, those of generation 0 too: a source may give synthetic ones."""
+    stage = job.recipe.training_stage(job.generation)
+    objection = job.recipe.policy.objection(_rounds(job, rows), stage)
+    if objection:
+        raise Refused(f"refused: of what would train generation {job.generation}, {objection}")
 
 
 def _facts(job: Job, rows: Rows, shards: list[str]) -> dict[str, Any]:
@@ -73,6 +81,7 @@ def _facts(job: Job, rows: Rows, shards: list[str]) -> dict[str, Any]:
         "shards": shards,
         "pool": [],
         "chains": rows.chains,
+        "content": job.recipe.content,
         "rows": {"total": total, "origin": {_ORIGINS.get(o, f"{o}"): count for o, count in by_origin.items()}},
         "synthetic_ratio": synthetic / total if total else 0.0,
         "depths": {_ORIGINS.get(origin, f"{origin}"): depths[origin] for origin in origins},
@@ -120,7 +129,7 @@ def _judged(job: Job) -> Verdicts:
     sampled = first = facts_of(job.inputs["rows"])["rows"]["synthetic"]
     for turn in range(1, job.recipe.curation.regenerate + 1):
         kept = verdicts.parts[0].rows
-        missing = wanted - kept.counts
+        missing = wanted - kept.counts - _counted(verdicts.added)
         if not sampled or missing.max() <= 0:
             break
         again = _sampled_again(job, bench, int(missing.max()), first, turn)
@@ -142,7 +151,7 @@ def _join(verdicts: Verdicts, more: Verdicts, missing: IntArray, turn: int) -> N
     """Add what a turn of sampling again has left: of each chain no more rows than it misses."""
     rows = more.parts[0].rows
     weights = rows.filled_weights()
-    enough = np.cumsum(weights > 0, axis=1) > np.maximum(missing, 0)[:, None]
+    enough = np.cumsum(weights > 0, axis=1) > np.maximum(missing - _counted(more.added), 0)[:, None]
     cut = compressed(replace(rows, weights=np.where(enough, 0.0, weights)))
     own = verdicts.parts[0]
     verdicts.parts[0] = Part(own.name, own.origin, compressed(Rows.join([own.rows, cut])))
@@ -150,6 +159,11 @@ def _join(verdicts: Verdicts, more: Verdicts, missing: IntArray, turn: int) -> N
     verdicts.report += [line | {"again": turn} for line in more.report]
     for reason, rejected in more.rejected.items():
         verdicts.rejected.setdefault(reason, []).extend(rejected)
+
+
+def _counted(parts: Sequence[Part]) -> IntArray | int:
+    """Return the rows of each chain of all parts, (c,); 0 where there are none."""
+    return sum(part.rows.counts for part in parts)
 
 
 def _synthetic(job: Job) -> Part:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dwindle.contracts import Documented
+from dwindle.contracts import Descended, Documented
 from dwindle.data.rows import Rows
 from dwindle.data.shards import write_shard
 from dwindle.errors import StageFailed
@@ -25,7 +25,9 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     held_out = recipe.source.draw_held_out(seed=job.seed)
     anchor = recipe.source.draw(recipe.budget, first=0, chains=recipe.chains, seed=job.seed)
     _refuse_overlap(held_out, anchor)
-    card = {"source": dict(recipe.source.card())} if isinstance(recipe.source, Documented) else {}
+    card: dict[str, Any] = {"source": dict(recipe.source.card())} if isinstance(recipe.source, Documented) else {}
+    if isinstance(recipe.source, Descended):
+        card |= {"depth": recipe.source.depth(), "purpose": recipe.source.purpose()}
     write_shard(out, "held_out", held_out)
     write_shard(out, "real", anchor)
     return {
@@ -33,6 +35,7 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
         "held_out": ["held_out"],
         "rows": {"real": recipe.budget, "held_out": held_out.count},
         "chains": recipe.chains,
+        "content": recipe.content,
         **card,
     }
 

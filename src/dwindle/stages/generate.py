@@ -21,9 +21,16 @@ __all__ = ["asked", "run", "shared", "together"]
 def run(job: Job, out: Path) -> Mapping[str, Any]:
     """Write the new rows, each with its provenance; the facts say whether a model, rules or a simulator made them."""
     chains = job.recipe.chains
+    known = {"chains": chains, "content": job.recipe.content}
     if job.generation == 0:
         link_shard(job.inputs["generator"], "real", out)
-        return {"shards": ["real"], "rows": {"real": job.recipe.budget}, "chains": chains, "depth": _depth(job)}
+        purpose = facts_of(job.inputs["generator"]).get("purpose", "")
+        return {
+            "shards": ["real"],
+            "rows": {"real": job.recipe.budget},
+            "depth": _depth(job),
+            "purpose": purpose,
+        } | known
     rows = _sample(job)
     name = f"synthetic-{job.generation:03d}"
     write_shard(out, name, rows)
@@ -31,10 +38,10 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     return {
         "shards": [name],
         "rows": {"synthetic": rows.count},
-        "chains": chains,
         "made": getattr(maker, "makes", "modelled"),
         "depth": _depth(job) + 1,
-    }
+        "purpose": job.recipe.purpose,
+    } | known
 
 
 def _depth(job: Job) -> int:
