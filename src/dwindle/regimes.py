@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from dwindle.contracts import FRESH, REAL, Origin, Regime, Take, TrainingPlan, Within
 
-__all__ = ["Accumulate", "AccumulateSubsample", "Blend", "Fresh", "Mixture", "Replace", "Switched"]
+__all__ = ["Accumulate", "AccumulateSubsample", "Blend", "Fresh", "Mixture", "Replace", "Switched", "Web"]
 
 Ratio = Annotated[float, Within(low=0.0, high=1.0, unit="fraction")]
+Generations = Annotated[int, Within(low=1, high=1_000_000, unit="generations")]
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,11 @@ class Mixture:
 
     synthetic_ratio: Ratio = 0.9
     real: Literal["fresh", "replayed", "fixed"] = "fresh"
-    window: Annotated[int, Within(low=1, high=1_000_000, unit="generations")] = 1
+    window: Generations = 1
     real_weight: Annotated[float, Within(low=1e-6, high=1 - 1e-6, unit="fraction of weight")] | None = None
     growth: Annotated[float, Within(low=0.0, high=10.0)] = 0.0
     schedule: Literal["constant", "linear", "logistic", "late_real"] = "constant"
-    ramp: Annotated[int, Within(low=1, high=1_000_000, unit="generations")] = 10
+    ramp: Generations = 10
 
     def rows(self, generation: int, budget: int) -> int:
         """Return how many rows train generation t."""
@@ -152,13 +153,9 @@ class Mixture:
 
     def ratio(self, generation: int) -> float:
         """Return the synthetic ratio of generation t."""
-        if self.schedule == "constant":
-            return self.synthetic_ratio
         if self.schedule == "late_real":
             return 1.0 if generation < self.ramp else self.synthetic_ratio
-        if self.schedule == "linear":
-            return self.synthetic_ratio * min(1.0, generation / self.ramp)
-        return self.synthetic_ratio / (1.0 + math.exp(4.0 - 8.0 * generation / self.ramp))
+        return self.synthetic_ratio * _risen(self.schedule, generation, self.ramp)
 
     def asks(self, generation: int, *, budget: int) -> Mapping[Origin, int]:
         """Ask for the synthetic share, and for the real one if it is fresh."""
@@ -219,6 +216,62 @@ class Switched:
     def plan(self, generation: int, available: Mapping[Origin, int], *, budget: int) -> TrainingPlan:
         """Train on what the regime of the generation trains on."""
         return self.at(generation).plan(generation, available, budget=budget)
+
+
+@dataclass(frozen=True)
+class Web:
+    """A crawl of the web, which fills with synthetic rows, and an archive from before it did train the next generation.
+
+    Who came first has an archive; a latecomer has the crawl alone.
+
+    Args:
+        archive_share: share of the budget that rows of the archive, which is the anchor, have in every generation.
+        archive: always the same first anchor rows (`fixed`), or ones drawn anew each generation (`replayed`).
+        synthetic_ratio: synthetic rows over all rows of the crawl, at the end of the schedule.
+        schedule: how the synthetic ratio comes to be: at once (`constant`), from 0 in a straight line (`linear`) or as
+            a logistic curve.
+        ramp: generations that the schedule takes; the logistic one is half way up after half of them.
+        supply: real rows that a crawl finds for each one that the crawl before found; below 1 the supply shrinks.
+        fill: whether synthetic rows take the places of the real ones that are gone; else the training set shrinks.
+
+    Source: the mixtures of Shumailov et al. 2024 and Alemohammad et al. 2023, with a synthetic ratio that rises as a
+        shared web is polluted: the supply of human text that Villalobos et al. 2024 see run out.
+    """
+
+    archive_share: Ratio = 0.0
+    archive: Literal["fixed", "replayed"] = "fixed"
+    synthetic_ratio: Ratio = 0.9
+    schedule: Literal["constant", "linear", "logistic"] = "logistic"
+    ramp: Generations = 10
+    supply: Annotated[float, Within(low=1e-3, high=1.0, unit="rows per row")] = 1.0
+    fill: bool = True
+
+    def asks(self, generation: int, *, budget: int) -> Mapping[Origin, int]:
+        """Ask for the rows of the crawl."""
+        crawled = budget - self._archived(budget)
+        synthetic = round(self.synthetic_ratio * _risen(self.schedule, generation, self.ramp) * crawled)
+        left = round((crawled - synthetic) * math.pow(self.supply, generation))
+        return {generation: crawled - left if self.fill else synthetic, FRESH: left}
+
+    def plan(self, generation: int, available: Mapping[Origin, int], *, budget: int) -> TrainingPlan:
+        """Train on the archive and on what is left of the crawl."""
+        wanted = {REAL: self._archived(budget), **self.asks(generation, budget=budget)}
+        plan = _shares(wanted, available)
+        fixed = tuple(replace(take, fixed=take.origin == REAL and self.archive == "fixed") for take in plan.takes)
+        return replace(plan, takes=fixed)
+
+    def _archived(self, budget: int) -> int:
+        """Return how many rows the archive gives."""
+        return round(self.archive_share * budget)
+
+
+def _risen(schedule: str, generation: int, ramp: int) -> float:
+    """Return how much of its way a schedule has gone at generation t, from 0 to 1."""
+    if schedule == "constant":
+        return 1.0
+    if schedule == "linear":
+        return min(1.0, generation / ramp)
+    return 1.0 / (1.0 + math.exp(4.0 - 8.0 * generation / ramp))
 
 
 def _even(count: int, parts: int) -> list[int]:

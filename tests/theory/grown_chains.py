@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
 from dwindle.config.recipe import Recipe
-from dwindle.contracts import FRESH, REAL, Rows, Seed
+from dwindle.contracts import FRESH, REAL, Provenance, Rows, Seed
 from dwindle.families.gaussian import Gaussian
 from dwindle.regimes import Replace
 from dwindle.samplers import Sampler
@@ -40,20 +40,21 @@ def z(values, expected):
 def _models(grower, generations):
     seed = SEED.at(*_address(grower))
     anchor = grower.source.draw(grower.budget, first=0, chains=grower.chains, seed=seed)
-    model = grower.family.fit(anchor.anonymous(), seed=seed)
+    model = grower.family.fit(anchor.anonymous(), seed=seed.at("fit", 0))
     yield model
     pool, used = {REAL: anchor}, grower.budget
     for generation in range(1, generations + 1):
         asked = grower.regime.asks(generation, budget=grower.budget)
-        available = pool | {generation: _synthetic(grower, model, asked[generation], seed.at("sample", generation))}
+        new = {generation: _sampled(grower, model, generation, asked[generation], seed.at("sample", generation))}
         if asked.get(FRESH):
-            available[FRESH] = grower.source.draw(asked[FRESH], first=used, chains=grower.chains, seed=seed)
+            new[FRESH] = grower.source.draw(asked[FRESH], first=used, chains=grower.chains, seed=seed)
             used += asked[FRESH]
+        available = pool | _judged(grower, new, seed.at("sample", generation, "curate"))
         counts = {origin: part.count for origin, part in available.items()}
         plan = grower.regime.plan(generation, counts, budget=grower.budget)
         pool = {origin: available[origin] for origin in plan.keep} or {REAL: anchor}
         rows = _drawn(plan, available, seed.at("draw", generation).numpy())
-        model = grower.family.fit(rows.anonymous(), seed=seed)
+        model = grower.family.fit(rows.anonymous(), seed=seed.at("fit", generation))
         yield model
 
 
@@ -64,13 +65,23 @@ def _address(grower):
     return (grower.chains, grower.budget, *map(repr, parts), *biased)
 
 
-def _synthetic(grower, model, count, seed):
+def _sampled(grower, model, generation, count, seed):
     rows = model.sample(round(count * grower.sampler.oversample), sampler=grower.sampler, seed=seed)
+    return replace(rows, provenance=Provenance.of(generation, rows.chains, rows.count))
+
+
+def _judged(grower, new, seed):
+    """Return what the curators leave of the new rows, synthetic ones first, by origin."""
     for curator in grower.curators:
-        verdict = curator.curate(rows, anchor=rows, seed=seed.at("curate"))
-        left = np.argsort(~verdict.kept, axis=1, kind="stable")[:, : verdict.kept.sum(axis=1).max()]
-        rows = Rows(rows.values, verdict.weights).take(left)
-    return rows
+        shown = list(new) if curator.judges == "new" else list(new)[:1]
+        rows = Rows.join([new[origin] for origin in shown])
+        verdict = curator.curate(rows, anchor=rows, seed=seed)
+        weights = np.where(verdict.kept, rows.filled_weights() if verdict.weights is None else verdict.weights, 0.0)
+        ends = np.cumsum([new[origin].count for origin in shown])[:-1]
+        for origin, own in zip(shown, np.split(weights, ends, axis=1), strict=True):
+            left = np.argsort(own == 0, axis=1, kind="stable")[:, : (own > 0).sum(axis=1).max()]
+            new[origin] = replace(new[origin], weights=own).take(left)
+    return new
 
 
 def _drawn(plan, available, random):
@@ -92,4 +103,4 @@ def _places(random, rows, count, fixed):
     """Return the places of rows drawn without replacement, or of the first ones, (c, count)."""
     shape = (rows.chains, rows.count)
     keys = np.broadcast_to(np.arange(rows.count), shape) if fixed else random.random(shape)
-    return np.argsort(keys, axis=1)[:, :count]
+    return np.argsort(np.where(rows.filled_weights() > 0, keys, np.inf), axis=1)[:, :count]

@@ -96,6 +96,23 @@ def test_the_detector_is_shown_all_new_rows_and_a_perfect_one_leaves_the_real_on
     assert (curate(Detector(true_positive_rate=1.0, false_positive_rate=0.0), rows).kept == ~synthetic).all()
 
 
+@pytest.mark.parametrize(("marked", "producers"), [(0.5, 4), (0.25, 8), (0.3, 10), (2 / 3, 3), (0.0, 5), (1.0, 5)])
+def test_rows_are_marked_in_turn_so_that_a_producer_marks_all_its_rows_or_none(marked, producers):
+    pattern = Detector(marked=marked).marks(np.arange(1000 * producers)).reshape(-1, producers)
+    assert (pattern == pattern[0]).all()
+    assert pattern[0].sum() == round(marked * producers)
+
+
+def test_a_synthetic_row_without_a_mark_goes_as_a_real_one_does():
+    rows, synthetic = new_rows()
+    detector = Detector(true_positive_rate=0.9, false_positive_rate=0.2, marked=0.5)
+    curated, marked = curate(detector, rows), synthetic & detector.marks(rows.provenance.row)
+    assert within(1 - curated.kept[marked].mean(), 0.9, marked.sum())
+    assert within(1 - curated.kept[~marked].mean(), 0.2, (~marked).sum())
+    assert curated.dropped["synthetic, detected"] == (marked & ~curated.kept).sum()
+    assert curated.dropped["synthetic, unmarked"] == (synthetic & ~marked & ~curated.kept).sum()
+
+
 def test_the_detector_needs_provenance():
     with pytest.raises(ValueError, match=r"do not say"):
         curate(Detector(), Rows(np.zeros((1, 3, 1))))

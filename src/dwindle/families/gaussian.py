@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from dwindle.contracts import Array, FloatArray, Kind, Model, Rows, Seed, Within
+from dwindle.data.gaussians import roots, spectrum, weighted_moments
 from dwindle.samplers import Sampler
 
 __all__ = ["Gaussian", "GaussianModel"]
@@ -43,7 +44,7 @@ class Gaussian:
         values = np.asarray(rows.values, dtype=np.float64)
         if rows.weights is None:
             return _moments(values, self.ddof)
-        return _weighted_moments(values, rows.weights, self.ddof)
+        return GaussianModel(*weighted_moments(values, rows.weights, self.ddof))
 
     def load(self, folder: Path) -> GaussianModel:
         """Read what `GaussianModel.save` wrote."""
@@ -77,8 +78,8 @@ class GaussianModel:
         noise = seed.at("noise").numpy().standard_normal((chains, count, dimensions))
         if sampler.top_p < 1.0:
             noise *= _shrinkage(noise, self.covariances, sampler.top_p)
-        roots = _roots(self.covariances) * np.sqrt(sampler.variance_factor)
-        turned = np.multiply(noise, roots, out=noise) if dimensions == 1 else noise @ roots
+        factors = roots(self.covariances) * np.sqrt(sampler.variance_factor)
+        turned = np.multiply(noise, factors, out=noise) if dimensions == 1 else noise @ factors
         turned += self.means[:, None]
         return Rows(turned)
 
@@ -87,11 +88,11 @@ class GaussianModel:
 
         In a collapsed chain it is the density on the directions that remain; -inf for rows that lie elsewhere.
         """
-        spectrum, axes = _spectrum(self.covariances)
-        alive = spectrum > 0
-        deviation = np.sqrt(np.where(alive, spectrum, 1.0))
+        variances, axes = spectrum(self.covariances)
+        alive = variances > 0
+        deviation = np.sqrt(np.where(alive, variances, 1.0))
         along = (rows.values - self.means[:, None]) @ axes
-        outside = _outside(along, spectrum)
+        outside = _outside(along, variances)
         along = along / deviation[:, None] * alive[:, None]
         volume = (np.log(deviation) + 0.5 * np.log(2 * np.pi) * alive).sum(axis=1)
         return np.where(outside, -np.inf, -0.5 * (along * along).sum(axis=2) - volume[:, None])
@@ -117,32 +118,6 @@ def _moments(values: FloatArray, ddof: int) -> GaussianModel:
     return GaussianModel(means, np.matmul(centred.swapaxes(1, 2), centred) / (values.shape[1] - ddof))
 
 
-def _weighted_moments(values: FloatArray, weights: FloatArray, ddof: int) -> GaussianModel:
-    """Return the model of weighted rows; a place of weight 0 may hold anything, nan included."""
-    shares = (weights / weights.sum(axis=1, keepdims=True))[..., None]
-    present = shares > 0
-    values = np.where(present, values, 0.0)
-    means = (shares * values).sum(axis=1)
-    centred = np.where(present, values - means[:, None], 0.0)
-    scatter = np.matmul((shares * centred).swapaxes(1, 2), centred)
-    return GaussianModel(means, scatter / (1.0 - ddof * (shares * shares).sum(axis=1, keepdims=True)))
-
-
-def _spectrum(covariances: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return variances along the principal axes, 0 where collapsed, (c, d), and the axes as columns, (c, d, d)."""
-    spectrum, axes = np.linalg.eigh(covariances)
-    floor = spectrum[:, -1:] * (spectrum.shape[1] * np.finfo(np.float64).eps)
-    return np.where(spectrum > floor, spectrum, 0.0), axes
-
-
-def _roots(covariances: FloatArray) -> FloatArray:
-    """Return the symmetric square root of each covariance, (c, d, d), whatever has collapsed."""
-    if covariances.shape[-1] == 1:
-        return np.sqrt(covariances)
-    spectrum, axes = _spectrum(covariances)
-    return (axes * np.sqrt(spectrum)[:, None]) @ axes.swapaxes(1, 2)
-
-
 def _shrinkage(noise: FloatArray, covariances: FloatArray, top_p: float) -> FloatArray:
     """Return the factors that draw noise into the densest region of the Gaussian that holds top_p of it, (c, n, 1).
 
@@ -154,15 +129,15 @@ def _shrinkage(noise: FloatArray, covariances: FloatArray, top_p: float) -> Floa
     if noise.shape[2] == 1:  # the same radii, thirty times as fast
         radius = np.abs(noise) * np.sqrt(0.5)
         return np.asarray(erfinv(top_p * erf(radius)) / np.where(radius > 0, radius, 1.0), dtype=np.float64)
-    spectrum, axes = _spectrum(covariances)
-    alive = spectrum > 0
+    variances, axes = spectrum(covariances)
+    alive = variances > 0
     squared = np.square((noise @ axes) * alive[:, None]).sum(axis=2)
     shape = np.maximum(alive.sum(axis=1), 1)[:, None] / 2  # chi-squared of k degrees: twice a gamma of shape k / 2
     shrunk = 2.0 * gammaincinv(shape, top_p * gammainc(shape, squared / 2))
     return np.asarray(np.sqrt(shrunk / np.where(squared > 0, squared, 1.0)), dtype=np.float64)[..., None]
 
 
-def _outside(along: FloatArray, spectrum: FloatArray) -> Array:
+def _outside(along: FloatArray, variances: FloatArray) -> Array:
     """Say which rows, (c, n, d) along the principal axes, leave the directions that have not collapsed, (c, n)."""
-    slack = np.sqrt(np.finfo(np.float64).eps * spectrum[:, -1])
-    return np.asarray(((np.abs(along) > slack[:, None, None]) & (spectrum == 0)[:, None]).any(axis=2))
+    slack = np.sqrt(np.finfo(np.float64).eps * variances[:, -1])
+    return np.asarray(((np.abs(along) > slack[:, None, None]) & (variances == 0)[:, None]).any(axis=2))

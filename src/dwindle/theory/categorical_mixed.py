@@ -18,7 +18,7 @@ __all__ = ["applies", "curves", "homozygosity", "limit", "limit_of_random_counts
 _SOURCE = (
     "Malécot 1948, kinship of two rows by descent: exact; the loops of Alemohammad et al. 2023 and Kazdan et al. 2024"
 )
-_REGIMES = ("AccumulateSubsample", "Blend", "Fresh", "Mixture")
+_REGIMES = ("AccumulateSubsample", "Blend", "Fresh", "Mixture", "Web")
 
 
 def applies(conditions: Conditions) -> bool:

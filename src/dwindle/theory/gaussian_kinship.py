@@ -16,7 +16,7 @@ import numpy as np
 from dwindle.contracts import FRESH, REAL, Array, Conditions, Curve, FloatArray, Origin, Regime, Take, TrainingPlan
 from dwindle.theory.matching import spread_of
 
-__all__ = ["Loop", "Moments", "moment_curves", "moments"]
+__all__ = ["Loop", "Moments", "moment_curves", "moments", "plans"]
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,17 @@ def moments(loop: Loop, generations: int) -> Moments:
         what is left of their own second moment, over 1 - ddof sum w^2; a new row has E|m|^2 + spread E S, and two of
         them the kinship E|m|^2. Population genetics reckons inbreeding so: Malécot 1948.
     """
-    plans = list(_plans(loop, generations))
-    ledger = _Ledger(_blocks([plan for _, plan in plans], loop.budget), generations)
+    planned = list(plans(loop, generations))
+    ledger = _Ledger(_blocks([plan for _, plan in planned], loop.budget), generations)
     found = [ledger.fit(TrainingPlan((Take(REAL, loop.budget),)), loop)]
-    for generation, (sampled, plan) in enumerate(plans, start=1):
+    for generation, (sampled, plan) in enumerate(planned, start=1):
         ledger.join(generation, sampled)
         found.append(ledger.fit(plan, loop))
     variance, mean_error = np.array(found).T
     return Moments(variance, mean_error)
 
 
-def _plans(loop: Loop, generations: int) -> Iterator[tuple[Mapping[Origin, int], TrainingPlan]]:
+def plans(loop: Loop, generations: int) -> Iterator[tuple[Mapping[Origin, int], TrainingPlan]]:
     """Yield the new rows by origin and the plan of each generation, as the stages would let the regime make it."""
     pool: Mapping[Origin, int] = {REAL: loop.budget}
     for generation in range(1, generations + 1):

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _SOURCE = "loops of Alemohammad et al. 2023, Shumailov et al. 2024 and He et al. 2025, exact by the kinship of rows"
+_REGIMES = ("Blend", "Fresh", "Mixture", "Replace", "Web")
 
 
 def applies(conditions: Conditions) -> bool:
@@ -35,7 +36,7 @@ def applies(conditions: Conditions) -> bool:
 
     Plain replacement is left to `gaussian_replace`, which knows more of it.
     """
-    mixes = any(is_component(conditions.regime, f"regimes.{name}") for name in ("Blend", "Fresh", "Mixture", "Replace"))
+    mixes = any(is_component(conditions.regime, f"regimes.{name}") for name in _REGIMES)
     plain = replaces(conditions) and unbiased(conditions)
     return mixes and not plain and gaussian(conditions) and spread_alone(conditions)
 

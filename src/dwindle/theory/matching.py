@@ -7,7 +7,7 @@ from dataclasses import replace
 from dwindle.contracts import Conditions
 from dwindle.samplers import Sampler
 
-__all__ = ["accumulates", "gaussian", "is_component", "replaces", "spread_alone", "spread_of", "unbiased"]
+__all__ = ["accumulates", "all_kept", "gaussian", "is_component", "replaces", "spread_alone", "spread_of", "unbiased"]
 
 
 def is_component(instance: object, name: str) -> bool:
@@ -15,19 +15,26 @@ def is_component(instance: object, name: str) -> bool:
     return f"{type(instance).__module__}.{type(instance).__name__}" == f"dwindle.{name}"
 
 
+def all_kept(conditions: Conditions, besides: str = "") -> bool:
+    """Say whether no curator drops rows, but for those of the name `besides`."""
+    names = ("curators.keep_all.KeepAll", besides)
+    return all(any(is_component(curator, name) for name in names) for curator in conditions.curators)
+
+
 def unbiased(conditions: Conditions) -> bool:
     """Say whether new rows are sampled from the model as it is and all of them kept."""
-    return _all_kept(conditions) and conditions.sampler == Sampler()
+    return all_kept(conditions) and conditions.sampler == Sampler()
 
 
-def spread_alone(conditions: Conditions) -> bool:
+def spread_alone(conditions: Conditions, *, besides: str = "") -> bool:
     """Say whether all new rows are kept and nothing but how many there are and how far they spread is off default.
 
-    The spread of a truncated Gaussian is `spread_of` while its training rows outnumber the dimensions.
+    Curators of the name `besides` may drop rows nevertheless. The spread of a truncated Gaussian is `spread_of` while
+    its training rows outnumber the dimensions.
     """
     sampler = replace(conditions.sampler, variance_factor=1.0, top_p=1.0, oversample=1.0)
     regular = conditions.sampler.top_p == 1.0 or conditions.budget > conditions.source.dimensions
-    return _all_kept(conditions) and sampler == Sampler() and regular
+    return all_kept(conditions, besides) and sampler == Sampler() and regular
 
 
 def gaussian(conditions: Conditions) -> bool:
@@ -65,7 +72,3 @@ def replaces(conditions: Conditions) -> bool:
 def accumulates(conditions: Conditions) -> bool:
     """Say whether each generation trains on the anchor and all synthetic rows so far, a budget a generation."""
     return is_component(conditions.regime, "regimes.Accumulate")
-
-
-def _all_kept(conditions: Conditions) -> bool:
-    return all(is_component(curator, "curators.keep_all.KeepAll") for curator in conditions.curators)

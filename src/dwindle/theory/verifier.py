@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from dwindle.contracts import FloatArray
 
-__all__ = ["breakdown", "real_share", "right_share"]
+__all__ = ["breakdown", "effective_share", "real_share", "right_share"]
 
 
 def breakdown(keep_right: ArrayLike, keep_wrong: ArrayLike) -> FloatArray:
@@ -47,21 +47,62 @@ def right_share(error: ArrayLike, keep_right: ArrayLike, keep_wrong: ArrayLike) 
     return _over(right, right + wrong * np.asarray(keep_wrong, dtype=np.float64))
 
 
-def real_share(synthetic_ratio: ArrayLike, true_positive_rate: ArrayLike, false_positive_rate: ArrayLike) -> FloatArray:
+def real_share(
+    synthetic_ratio: ArrayLike,
+    true_positive_rate: ArrayLike,
+    false_positive_rate: ArrayLike,
+    marked: ArrayLike = 1.0,
+) -> FloatArray:
     """Return the share of real rows among those that the detector leaves.
 
-    (1 - s)(1 - fpr) / ((1 - s)(1 - fpr) + s (1 - tpr)): 1 - s for a detector that guesses (tpr = fpr).
+    (1 - s)(1 - fpr) / ((1 - s)(1 - fpr) + s (1 - tpr)): 1 - s for a detector that guesses (tpr = fpr). Where a share q
+    of the synthetic rows alone carries what it detects, tpr is q tpr + (1 - q) fpr.
 
     Args:
         synthetic_ratio: s, the share of synthetic rows before the detector.
-        true_positive_rate: probability that a synthetic row goes.
-        false_positive_rate: probability that a real row goes.
+        true_positive_rate: probability that a synthetic row goes that carries the mark.
+        false_positive_rate: probability that any other row goes.
+        marked: q, the share of the synthetic rows that carries the mark.
 
     Source: Bayes' rule; the share that Kanabar and Gastpar 2026 need to stay away from 0.
     """
-    synthetic = np.asarray(synthetic_ratio, dtype=np.float64)
-    real = (1.0 - synthetic) * (1.0 - np.asarray(false_positive_rate, dtype=np.float64))
-    return _over(real, real + synthetic * (1.0 - np.asarray(true_positive_rate, dtype=np.float64)))
+    real, synthetic = _left(synthetic_ratio, true_positive_rate, false_positive_rate, marked)
+    return _over(real, real + synthetic)
+
+
+def effective_share(
+    synthetic_ratio: ArrayLike,
+    true_positive_rate: ArrayLike,
+    false_positive_rate: ArrayLike,
+    marked: ArrayLike = 1.0,
+) -> FloatArray:
+    """Return how many real rows a row of the mixture is worth to who uses the detector's verdict and drops nothing.
+
+    a^2 (1 + chi2(Q1 || Q)), a the real share, Q1 the law of the verdict on a real row and Q that on any row: a^2 for a
+    detector that guesses, a for one that never errs. It is the sum over both verdicts of their share of the rows times
+    the square of the real share there; dropping what is found leaves the part of the others alone.
+
+    Args:
+        synthetic_ratio: s = 1 - a, the share of synthetic rows before the detector.
+        true_positive_rate: probability that a synthetic row is found that carries the mark.
+        false_positive_rate: probability that any other row is.
+        marked: share of the synthetic rows that carries the mark.
+
+    Source: Kanabar and Gastpar 2026, the effective sample size with a detector, a generation's part of it.
+    """
+    kept = _left(synthetic_ratio, true_positive_rate, false_positive_rate, marked)
+    caught, mistaken = (1.0 - np.asarray(rate, dtype=np.float64) for rate in (true_positive_rate, false_positive_rate))
+    found = _left(synthetic_ratio, caught, mistaken, marked)
+    parts = (_over(real**2, real + synthetic) for real, synthetic in (kept, found))
+    return np.asarray(np.nansum(np.stack(np.broadcast_arrays(*parts)), axis=0), dtype=np.float64)
+
+
+def _left(ratio: ArrayLike, caught: ArrayLike, mistaken: ArrayLike, marked: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return how much of all rows is real and left, and how much is synthetic and left."""
+    synthetic, share = np.asarray(ratio, dtype=np.float64), np.asarray(marked, dtype=np.float64)
+    kept = 1.0 - np.asarray(mistaken, dtype=np.float64)
+    unseen = 1.0 - np.asarray(caught, dtype=np.float64)
+    return np.asarray((1.0 - synthetic) * kept), np.asarray(synthetic * (share * unseen + (1.0 - share) * kept))
 
 
 def _over(part: FloatArray, whole: FloatArray) -> FloatArray:
