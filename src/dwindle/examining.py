@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dwindle.config.sweep import Sweep
 from dwindle.errors import BadInput
+from dwindle.judging.newest import newest_cost, newest_fidelity
 from dwindle.plan import Plan
 from dwindle.profile import Profile
 from dwindle.report.curation import curation_tables
@@ -56,12 +57,13 @@ def examine(sweep: Sweep, plan: Plan, *, whole: bool, changed: bool, commands: M
     found = profiles(sweep.root, plan)
     summary.tables.extend([*curation_tables(sweep.root, plan), *profile_tables(sweep.root, plan, found)])
     checks, thresholds = _checks(sweep, plan) if whole else [], _thresholds(sweep, plan)
-    summary.tables.extend([*checks, *thresholds[:1]])
+    fidelity, cost = newest_fidelity(sweep.root, plan), newest_cost(sweep.root, plan, sweep.prices)
+    summary.tables.extend([*checks, *thresholds[:1], *fidelity, *cost])
     page = sweep.root / "plots" / sweep.name / "report" / "index.html"
     if len(sweep.lineages) > LARGEST:
         summary.notes.append(f"{len(sweep.lineages)} lineages: `dwindle report` writes the page that shows them")
     elif changed or not page.exists():
-        page = write_report(sweep, plan, extra=thresholds, checks=checks).html
+        page = write_report(sweep, plan, extra=thresholds, checks=checks, fidelity=fidelity, cost=cost).html
     summary.report = page if page.exists() else None
     return Examined(summary, found)
 
@@ -73,7 +75,9 @@ def report_sweep(sweep: Sweep, plan: Plan) -> Report:
         BadInput: if nothing was evaluated.
     """
     profiles(sweep.root, plan)  # says what is missing, before checks and thresholds look for it
-    return write_report(sweep, plan, extra=_thresholds(sweep, plan), checks=_checks(sweep, plan))
+    fidelity, cost = newest_fidelity(sweep.root, plan), newest_cost(sweep.root, plan, sweep.prices)
+    checks = _checks(sweep, plan)
+    return write_report(sweep, plan, extra=_thresholds(sweep, plan), checks=checks, fidelity=fidelity, cost=cost)
 
 
 def _checks(sweep: Sweep, plan: Plan) -> list[TextTable]:

@@ -5,7 +5,7 @@ Nothing heavy is imported before a command needs it: `dwindle --help` answers at
 
 from __future__ import annotations
 
-from dwindle.cli import growing, looking, reviewing, stages, tracing  # each module gives the application its commands
+from dwindle.cli import growing, judging, looking, reviewing, stages, tracing  # each module gives its commands
 from dwindle.cli.application import app, fail, main, users_error
 
-__all__ = ["app", "fail", "growing", "looking", "main", "reviewing", "stages", "tracing", "users_error"]
+__all__ = ["app", "fail", "growing", "judging", "looking", "main", "reviewing", "stages", "tracing", "users_error"]

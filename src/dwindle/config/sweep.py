@@ -13,19 +13,20 @@ from typing import Any
 
 from dwindle.config.arms import CONTROL, with_arms
 from dwindle.config.axes import axes_from
-from dwindle.config.branches import with_branches
+from dwindle.config.branches import note_taken_names, with_branches
 from dwindle.config.building import advice, misnamed
 from dwindle.config.lineages import Lineage, Point, Shared, control_beside, grown_over, lineage_from
 from dwindle.config.machine import Engine, Tracking, engine_from, lay_environment, tracking_from
 from dwindle.config.overrides import lay_over
 from dwindle.config.preset import Preset, preset_from
+from dwindle.config.prices import Prices, prices_from
 from dwindle.config.reading import Document, read_yaml
 from dwindle.config.schema import Problems
 from dwindle.errors import BadInput, nearest
 
 __all__ = ["Engine", "Lineage", "Point", "Sweep", "Tracking", "branched", "load_sweep"]
 
-_OWN = ("sweep", "generations", "lineages", "axes", "control", "arms", "preset", "tracking", "engine")
+_OWN = ("sweep", "generations", "lineages", "axes", "control", "arms", "preset", "tracking", "engine", "prices")
 _SHARED = (
     "seed",
     "chains",
@@ -63,6 +64,7 @@ class Sweep:
         points: every point of the grid, if it has axes; several may share a lineage.
         params: the file that it was read from, below the root.
         overrides: `key.path=value`, what was laid over the file.
+        prices: what an hour, a token and a byte cost.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Sweep:
     points: tuple[Point, ...] = ()
     params: Path = Path("params.yaml")
     overrides: tuple[str, ...] = ()
+    prices: Prices = field(default_factory=Prices)
 
     def chosen(self, name: str | None) -> tuple[str, ...]:
         """Return the names of the lineages to grow: one, the first if the name is empty, all if it is None.
@@ -123,14 +126,16 @@ def _sweep(document: Document, root: Path, problems: Problems) -> Sweep | None:
     if told := misnamed(name):
         problems.add(("sweep",), name, told)
     tracking, engine = tracking_from(data, problems), engine_from(data, problems)
+    prices = prices_from(data, problems)
     found = _lineages(data, problems)
     if found is None:
         return None
     lineages, points, names = found
+    note_taken_names(lineages, problems)
     preset = preset_from(data.get("preset"), names, problems)
-    if problems or tracking is None or engine is None:
+    if problems or tracking is None or engine is None or prices is None:
         return None
-    return Sweep(name, lineages, tracking, engine, root, preset, points)
+    return Sweep(name, lineages, tracking, engine, root, preset, points, prices=prices)
 
 
 def _lineages(

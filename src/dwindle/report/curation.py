@@ -25,6 +25,9 @@ _BIAS = {
 }
 """How the measures of a curator's bias are headed, which `dwindle.data.biases` defines."""
 
+_PLACES = 12
+"""Decimal places beyond which a measure of bias is what rounding has left."""
+
 
 @dataclass
 class _Work:
@@ -114,7 +117,7 @@ def _quoted(measured: Mapping[str, Any] | None) -> str:
     if measured is None or measured["mean"] is None:
         return "undefined"
     ends = [float("nan") if measured[end] is None else measured[end] for end in ("low", "high")]
-    return quoted(measured["mean"], *ends)
+    return quoted(*(round(end, _PLACES) for end in (measured["mean"], *ends)))
 
 
 def _gates(root: Path, plan: Plan) -> TextTable:

@@ -56,7 +56,7 @@ def _drawn(table: TextTable) -> Table:
 
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for place, column in enumerate(table.columns):
-        drawn.add_column(column, no_wrap=place == 0, overflow="fold")
+        drawn.add_column(Text(column), no_wrap=place == 0, overflow="fold")
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     return drawn

@@ -13,7 +13,7 @@ from dwindle.plan import Plan
 from dwindle.report.page.document import document
 from dwindle.report.page.files import csv_files
 from dwindle.report.page.material import gathered_material
-from dwindle.report.page.sections import sections_of
+from dwindle.report.page.sections import Beside, sections_of
 from dwindle.report.text_table import TextTable
 
 __all__ = ["Report", "write_report"]
@@ -37,7 +37,13 @@ class Report:
 
 
 def write_report(
-    sweep: Sweep, plan: Plan, *, extra: Sequence[TextTable] = (), checks: Sequence[TextTable] = ()
+    sweep: Sweep,
+    plan: Plan,
+    *,
+    extra: Sequence[TextTable] = (),
+    checks: Sequence[TextTable] = (),
+    fidelity: Sequence[TextTable] = (),
+    cost: Sequence[TextTable] = (),
 ) -> Report:
     """Write the report of a sweep into `plots/<sweep>/report/`; the same files give the same bytes.
 
@@ -46,13 +52,16 @@ def write_report(
         plan: what was grown of it.
         extra: tables to show after the phase diagram, such as thresholds.
         checks: tables that say whether a published result was reproduced.
+        fidelity: tables that hold rows to the held-out ones, for a section of their own.
+        cost: tables to show beside rows, disk and compute.
 
     Raises:
         BadInput: if nothing of it is evaluated.
     """
     material = gathered_material(sweep, plan)
     texts = csv_files(material)
-    sections, pictures = sections_of(material, texts, _text(sweep.root / sweep.params), extra, checks)
+    tables = Beside(extra, checks, fidelity, cost)
+    sections, pictures = sections_of(material, texts, _text(sweep.root / sweep.params), tables)
     page = document(sweep.name, sections, material.colours)
     for name, text in texts.items():
         publish_text(material.folder / name, text)

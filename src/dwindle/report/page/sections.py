@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dwindle.report.curation import curation_tables
@@ -24,7 +25,7 @@ from dwindle.report.page.samples import chosen_lineages, samples
 from dwindle.report.page.tables import text_table
 from dwindle.report.text_table import TextTable
 
-__all__ = ["sections_of"]
+__all__ = ["Beside", "sections_of"]
 
 _NO_PHASES = (
     "Neither the synthetic ratio nor the budget varies between lineages that are alike in all else. To draw this, give "
@@ -33,8 +34,25 @@ _NO_PHASES = (
 _NO_VERDICT = "Nothing is evaluated beyond generation 0, so there is no verdict yet."
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Tables that others made.
+
+    Args:
+        extra: tables to show after the phase diagram.
+        checks: tables that say whether a published result was reproduced.
+        fidelity: tables that hold rows to the held-out ones.
+        cost: tables to show beside rows, disk and compute.
+    """
+
+    extra: Sequence[TextTable] = ()
+    checks: Sequence[TextTable] = ()
+    fidelity: Sequence[TextTable] = ()
+    cost: Sequence[TextTable] = ()
+
+
 def sections_of(
-    material: Material, texts: Mapping[str, str], params: str, extra: Sequence[TextTable], checks: Sequence[TextTable]
+    material: Material, texts: Mapping[str, str], params: str, beside: Beside
 ) -> tuple[list[Section], tuple[Path, ...]]:
     """Return the sections of the page and the PNGs that were drawn for it.
 
@@ -42,8 +60,7 @@ def sections_of(
         material: the sweep.
         texts: the CSVs, by name.
         params: the text of the params file.
-        extra: tables to show after the phase diagram.
-        checks: tables that say whether a published result was reproduced.
+        beside: tables that others made.
     """
     curves = [curve_picture(material, panel) for panel in material.panels]
     heat = [heat_picture(material, panel) for panel in material.panels]
@@ -51,17 +68,18 @@ def sections_of(
     bars = provenance_picture(material)
     rows, drawn = samples(material)
     sections = [
-        _question(material, checks),
+        _question(material, beside.checks),
         *_tables(material),
         _curves(material, curves),
         _heat(material, heat),
-        _phases(phases, extra),
+        _phases(phases, beside.extra),
         _passages(material),
         _rows(rows),
         *_answers(material),
         *_curation(material),
+        *_fidelity(beside.fidelity),
         _provenance(bars),
-        _cost(material),
+        _cost(material, beside.cost),
         _again(material, texts, params),
     ]
     pictures: list[Picture] = [*curves, *heat, *phases, *([bars] if bars is not None else [])]
@@ -161,11 +179,19 @@ def _provenance(bars: Picture | None) -> Section:
     return Section("provenance", "Provenance", reading, figures([bars]) if bars is not None else missing)
 
 
-def _cost(material: Material) -> Section:
+def _fidelity(tables: Sequence[TextTable]) -> tuple[Section, ...]:
+    reading = (
+        "How many columns of the newest rows have the mean, the variance and the law of real rows; `dwindle fidelity` "
+        "shows them one by one."
+    )
+    return (Section("fidelity", "Fidelity", reading, tuple(map(text_table, tables))),) if tables else ()
+
+
+def _cost(material: Material, tables: Sequence[TextTable]) -> Section:
     reading = (
         "What each lineage took: rows that its models wrote, room on the disk, and compute where it was timed here."
     )
-    return Section("cost", "Cost", reading, cost_table(material))
+    return Section("cost", "Cost", reading, (cost_table(material), *map(text_table, tables)))
 
 
 def _again(material: Material, texts: Mapping[str, str], params: str) -> Section:
