@@ -16,6 +16,10 @@ PurposeName = Literal["", "privacy", "debias", "augment", "robustness"]
 """A purpose by its name; empty for none."""
 
 
+Direction = Literal["higher", "lower"]
+"""Which way a measure is good."""
+
+
 @dataclass(frozen=True)
 class Purpose:
     """What synthetic rows are for.
@@ -37,7 +41,7 @@ class Purpose:
     counts: tuple[str, ...]
     ignores: tuple[str, ...]
     why: str
-    better: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)
+    better: Mapping[str, Direction] = field(default_factory=dict)
     advice: tuple[str, ...] = ()
     policy: Mapping[str, Any] = field(default_factory=dict)
     curators: tuple[Any, ...] = ()
@@ -110,6 +114,9 @@ _COPIES = (
 )
 """How much of the training records can be read off the rows."""
 
+_FARTHER: dict[str, Direction] = dict.fromkeys(_APART, "higher")
+_FEWER: dict[str, Direction] = dict.fromkeys(_COPIES, "lower")
+
 PURPOSES: Mapping[str, Purpose] = {
     "privacy": Purpose(
         "privacy",
@@ -117,7 +124,7 @@ PURPOSES: Mapping[str, Purpose] = {
         counts=(*_APART, *_COPIES, *_DISTANCES, *_UTILITY, *_SPREAD, "group_share_distance", "utility_gap"),
         ignores=_RARE,
         why="what is rare is what a person is recognised by, so that losing it is no fault by itself",
-        better=dict.fromkeys(_APART, "higher") | dict.fromkeys(_COPIES, "lower"),
+        better=_FARTHER | _FEWER,
         advice=(
             "keep the distribution, and no row that lies closer to a training record than held-out rows do",
             "judge closeness to training records beside utility: `dwindle frontier` does",
@@ -140,7 +147,7 @@ PURPOSES: Mapping[str, Purpose] = {
         counts=(*_UTILITY, *_REALISM, *_REACH, *_SPREAD, *_RARE, *_FACTS, *_COPIES, "utility_gap", "smallest_share"),
         ignores=("group_share_distance", "column_distance", "column_distance_max", "mean_error"),
         why="rows are added where real ones are few, so that their shares may differ from the real ones",
-        better=dict.fromkeys(_COPIES, "lower"),
+        better=_FEWER,
         advice=("a supplement and no substitute: keep the real rows in", "rows that copy real ones add nothing"),
         policy={"rounds": 1},
         curators=("deduplicate",),

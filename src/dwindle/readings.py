@@ -71,7 +71,7 @@ def _composition(root: Path, plan: Plan, key: str) -> dict[str, float | None]:
     }
     bias = {
         f"curation.{line['curator']}.{measure}": fact["mean"]
-        for line in manifest.facts["curation"]
+        for line in manifest.facts.get("curation", [])
         for measure, fact in line["bias"].items()
     }
     return {**rows, "rows.dropped": dropped, "synthetic_ratio": manifest.facts["synthetic_ratio"], **told, **bias}

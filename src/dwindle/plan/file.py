@@ -78,14 +78,15 @@ def read_plan(root: Path) -> Plan:
     return _read_plan(path, status.st_mtime_ns, status.st_ino)
 
 
+_SLOTS = ("folder", "rows", "generator", "prompts", "real", "pool", "first", "maker", "restart", "reference")
+"""What every generation of the plan names beside its stages."""
+
+
 def _hold_together(plan: Plan) -> None:
     """Look up what every reader of the plan relies on, so that a plan edited by hand or half merged is refused here."""
     texts = [plan.sweep, plan.compare, *(entry[key] for entry in plan.real.values() for key in ("folder", "draw"))]
     for entry in plan.chain.values():
-        texts += [
-            entry[key]
-            for key in ("folder", "rows", "generator", "prompts", "real", "pool", "restart", "reference", *STAGES)
-        ]
+        texts += [entry[key] for key in (*_SLOTS, *STAGES)]
         dict(plan.recipes[entry["lineage"]])
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a path or a digest is no text")
