@@ -253,6 +253,10 @@ class _Sequences(_Vectors):
         """Return the exact entropy of a row, nats."""
         return float(-LENGTH * SHARES @ np.log(SHARES))
 
+    def is_right(self, rows: Rows) -> Array:
+        """Say which rows end with the token that they begin with, (c, n)."""
+        return np.asarray(rows.values[..., 0] == rows.values[..., -1])
+
     def known_facts(self) -> Facts:
         """Return two facts of one token each, a common and a rare one."""
         return Facts(np.array([[1], [2]]), np.array([0, 0]), SHARES[1:3], np.array([False, True]))

@@ -16,7 +16,9 @@ Rate = Annotated[float, Within(low=0.0, high=1.0, unit="fraction")]
 
 @dataclass(frozen=True)
 class Verifier:
-    """Keeps a right synthetic pair with one probability and a wrong one with another; the source knows which is which.
+    """Keeps a right synthetic row with one probability and a wrong one with another; the source knows which is which.
+
+    Right is a pair whose label is the likelier one, or text that the source could have written.
 
     Equal rates are no verifier at all, only a smaller sample; 1 and 0 are the oracle. As long as the share of wrong
     rows among all is below 1 / (1 + keep_wrong / keep_right), most of what stays is right.
@@ -30,7 +32,7 @@ class Verifier:
     """
 
     judges: ClassVar[Literal["synthetic", "new"]] = "synthetic"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"pairs"})
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"pairs", "sequences"})
 
     keep_right: Rate = 0.9
     keep_wrong: Rate = 0.3

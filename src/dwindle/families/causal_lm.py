@@ -73,6 +73,7 @@ class CausalLm:
         | {"watermark", "watermark_share"}
     )
     on_device: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
 
     symbols: Annotated[int, Within(low=2, high=10_000_000, unit="symbols")]
     model: str = "opt"

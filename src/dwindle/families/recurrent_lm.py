@@ -51,6 +51,7 @@ class RecurrentLm(stacks.Stacked["RecurrentLmModel"]):
     chains_at_once: ClassVar[bool] = True
     knobs: ClassVar[frozenset[str]] = frozenset({"temperature", "top_p"})
     on_device: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
 
     symbols: Annotated[int, Within(low=1, unit="symbols")]
     hidden: Annotated[int, Within(low=1, high=4096, unit="units")] = 96

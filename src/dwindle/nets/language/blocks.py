@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, linear, pad
 from dwindle.contracts import Array, FloatArray, IntArray
 from dwindle.nets.language.shapes import SHAPES, Net
 
-__all__ = ["logits_of", "loss_of", "next_shares", "refuse_unknown", "shares_alone", "token_scores"]
+__all__ = ["answer_scores", "logits_of", "loss_of", "next_shares", "refuse_unknown", "shares_alone", "token_scores"]
 
 _LOGITS = {"cpu": 1 << 24, "cuda": 1 << 28}  # that are held at once where rows are scored
 
@@ -40,6 +40,13 @@ def loss_of(net: Net, seen: Tensor, begin: int, symbols: int) -> Tensor:
     """Return the nats of all tokens of some blocks, (n, L), summed."""
     logits = logits_of(net, _shifted(seen, begin), symbols)
     return cross_entropy(logits.flatten(0, 1).float(), seen.flatten(), reduction="sum")
+
+
+def answer_scores(net: Net, seen: Tensor, *, prompt: int, begin: int, symbols: int) -> Tensor:
+    """Return the log-probability of what stands after the prompt of some blocks, (n, L), nats, (n,)."""
+    logits = logits_of(net, _shifted(seen, begin), symbols)[:, prompt:].float()
+    nats = cross_entropy(logits.flatten(0, 1), seen[:, prompt:].flatten(), reduction="none")
+    return -nats.view(len(seen), -1).sum(dim=1)
 
 
 def token_scores(net: Net, values: Array, *, begin: int, symbols: int) -> FloatArray:

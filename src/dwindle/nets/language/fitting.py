@@ -131,7 +131,7 @@ class Training:
         width = -(-len(own) // self.course.accumulation)
         for part in torch.split(own, width):
             with self._autocast():
-                loss = loss_of(self.net, part, self.course.begin, self.course.symbols)
+                loss = self._loss(part)
             torch.autograd.backward(loss / seen.numel())
         self.peers.add([part.grad for part in self.trained.values() if part.grad is not None])
         self._norms.append(torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.course.longest))
@@ -139,6 +139,10 @@ class Training:
             group["lr"] = self.course.rate(self.step)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+
+    def _loss(self, part: Tensor) -> Tensor:
+        """Return the summed loss of some rows of the batch; a step goes down its mean over their numbers."""
+        return loss_of(self.net, part, self.course.begin, self.course.symbols)
 
     def _autocast(self) -> Any:
         if self.course.precision == "float32":
