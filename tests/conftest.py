@@ -25,7 +25,7 @@ family: {name: gaussian}
 metrics: [moments, frechet]
 lineages:
   replace: {regime: replace}
-  accumulate: {regime: accumulate}
+  accumulate: {regime: accumulate, curators: [perplexity_band], curation: {regenerate: 2, keep_rejected: true}}
   fresh: {regime: {name: fresh, synthetic_ratio: 0.5}}
 """
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dwindle.config.arms import CONTROL
 from dwindle.config.axes import spelled
 from dwindle.config.differences import Value, differences, flat, without
-from dwindle.config.recipe import Recipe
+from dwindle.config.recipe import HOLDING, Recipe
 from dwindle.config.sweep import Lineage, Sweep
 from dwindle.contracts import FRESH, REAL
 from dwindle.profile.verdicts import DEFINITIONS
@@ -23,6 +23,7 @@ __all__ = [
     "kinds",
     "parameters",
     "real_rows",
+    "rules",
     "run_label",
     "settings_of",
     "tally",
@@ -42,8 +43,13 @@ def run_label(lineage: Lineage) -> str:
 
 
 def parameters(recipe: Recipe) -> dict[str, Value]:
-    """Return a recipe as parameters: flat, with dotted keys."""
-    return flat(recipe.settings)
+    """Return what a recipe is as parameters: flat, with dotted keys."""
+    return flat({key: part for key, part in recipe.settings.items() if key not in HOLDING})
+
+
+def rules(recipe: Recipe) -> dict[str, Value]:
+    """Return what only says how far a lineage goes, likewise: it may change while the lineage stays what it is."""
+    return flat({key: part for key, part in recipe.settings.items() if key in HOLDING})
 
 
 def derived_parameters(lineage: Lineage) -> dict[str, Value]:

@@ -134,9 +134,11 @@ class Gate:
     regime: Regime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a gate that could never fire, or would not know what to do."""
+        """Refuse a gate that could never fire, or never not, or would not know what to do."""
         if self.below is None and self.above is None:
             raise ValueError("a gate needs a bound: below or above")
+        if self.below is not None and self.above is not None and self.below > self.above:
+            raise ValueError(f"below {self.below:g} and above {self.above:g} leave nothing that does not fire")
         back = self.action == "roll_back"
         if back != (self.to is not None) or back != (self.regime is not None):
             raise ValueError("to and regime say where a roll_back goes; it needs both, other actions take neither")
@@ -190,7 +192,7 @@ def findings(
 def _finding(gate: Gate, measured: Mapping[str, Any], generation: int, origin: Mapping[str, Any]) -> Finding | None:
     unit = origin.get("mean") if gate.relative else 1.0
     mean = measured.get("mean")
-    if mean is None or unit is None:
+    if mean is None or unit is None or not math.isfinite(unit):
         return None
     nearest = {"below": measured.get("high"), "above": measured.get("low")}
     for side, sign, bound in (("below", -1, gate.below), ("above", 1, gate.above)):

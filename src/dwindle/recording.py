@@ -12,6 +12,7 @@ from dwindle.comparing import (
     described,
     kinds,
     parameters,
+    rules,
     run_label,
     settings_of,
     tally,
@@ -280,4 +281,5 @@ def _tags(recipe: Recipe) -> dict[str, str]:
     settings = recipe.settings
     ratio = settings["regime"].get("synthetic_ratio")
     tags = {part: str(settings[part]["name"]) for part in ("family", "source", "regime")}
+    tags |= {key: f"{value}" for key, value in rules(recipe).items()}
     return tags | ({"synthetic_ratio": f"{ratio:g}"} if ratio is not None else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 
@@ -10,6 +11,14 @@ def test_dwindle_run_leaves_the_bytes_of_the_flow(flowed, new_project):
     other = new_project()
     other.run("dwindle", "run")
     assert other.files() == flowed.files()
+
+
+def test_a_lineage_among_them_shows_its_curator_a_model_and_samples_rows_again(flowed):
+    entry = json.loads((flowed.root / "plan.json").read_text())["chain"]["accumulate-g002"]
+    assert (entry["first"], entry["maker"]) == ("models/accumulate/000", "models/accumulate/001")
+    facts = json.loads((flowed.root / "data/accumulate/002/train/manifest.json").read_text())["facts"]
+    assert [line.get("again", 0) for line in facts["curation"]] == [0, 1, 2]
+    assert set(facts["rejected"]) == set(facts["dropped"])
 
 
 def test_after_a_flow_dvc_has_nothing_to_do(flowed):

@@ -73,7 +73,8 @@ def _kinds_agree(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
 
 def _all_informed(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
     """Note components that must know the source and cannot make anything of this one."""
-    knowing = [("family", recipe.family), *(("curators", curator) for curator in recipe.curators)]
+    knowing: list[tuple[str, Any]] = [("family", recipe.family), ("teacher", recipe.teacher)]
+    knowing += [("curators", curator) for curator in recipe.curators]
     for key, knower in knowing:
         if isinstance(knower, Informed):
             try:
@@ -85,6 +86,7 @@ def _all_informed(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
 def _none_refuses(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
     """Note components that say themselves why they do not go with the rest."""
     parts: list[tuple[str, Any]] = [("source", recipe.source), ("family", recipe.family), ("regime", recipe.regime)]
+    parts += [("gates", gate.regime) for gate in recipe.gates]
     parts += [("curators", curator) for curator in recipe.curators] + [("metrics", metric) for metric in recipe.metrics]
     for key, part in parts:
         if isinstance(part, Exacting) and (why := part.refuses(recipe)):
@@ -110,7 +112,7 @@ def _teacher_agrees(recipe: Recipe, path: KeyPath, problems: Problems) -> None:
         return
     if recipe.source.kind not in getattr(teacher, "kinds", {teacher.kind}):
         problems.add(at, name_of(teacher), f"source {name_of(recipe.source)} gives {recipe.source.kind}")
-    if recipe.restart != "cold" and not is_pretrained(recipe.family):
+    if recipe.restart == "warm" or (recipe.restart == "base" and not is_pretrained(recipe.family)):
         text = (
             f"a student cannot start from the model of its teacher; with restart {recipe.restart} leave the teacher out"
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dwindle.config.merging import laid_over
+from dwindle.config.recipe import HOLDING
 from dwindle.config.schema import Problems
 from dwindle.contracts import Source
 from dwindle.errors import nearest
@@ -15,7 +16,7 @@ __all__ = ["ARMS", "CONTROL", "JUDGED", "control_entry", "control_of", "controls
 CONTROL = "control"
 """Name of the lineage that trains on real rows only, with the same restarts: what no synthetic row has touched."""
 
-JUDGED = ("regime", "sampler", "curators")
+JUDGED = ("regime", "sampler", "curators", *HOLDING, "branch")
 """What a control is there to judge: a lineage and its control agree in everything else."""
 
 ARMS = ("rows", "capacity", "fit")

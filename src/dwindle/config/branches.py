@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dwindle.config.building import misnamed
 from dwindle.config.lineages import Lineage
 from dwindle.config.recipe import Branch
+from dwindle.config.schema import Problems
 from dwindle.data.workspace import read_document
 from dwindle.policies import Finding, Gate, findings
 from dwindle.regimes import Switched
 
-__all__ = ["branch_of", "with_branches"]
+__all__ = ["branch_of", "note_taken_names", "with_branches"]
 
 
 def with_branches(lineages: Mapping[str, Lineage], root: Path) -> dict[str, Lineage]:
@@ -51,7 +53,25 @@ def branch_of(lineage: Lineage, gate: Gate, *, last: int) -> Lineage:
     gates = tuple(other for other in recipe.gates if other.action != "roll_back")
     switched = Switched(before=recipe.regime, after=gate.regime, until=at)
     changed = replace(recipe, regime=switched, gates=gates, branch=Branch(lineage.name, at))
-    return Lineage(f"{lineage.name}-from-{at}", changed, lineage.generations)
+    return Lineage(_named(lineage.name, at), changed, lineage.generations)
+
+
+def note_taken_names(lineages: Mapping[str, Lineage], problems: Problems) -> None:
+    """Note each gate whose branch would have a name that another lineage has, or that is too long for one."""
+    for name, lineage in lineages.items():
+        for place, gate in enumerate(lineage.recipe.gates):
+            if gate.to is None:
+                continue
+            at, wanted = ("lineages", name, "gates", str(place), "to"), _named(name, gate.to)
+            taken = [other for other in lineages if other in (_named(name, to) for to in range(gate.to + 1))]
+            if taken:
+                problems.add(at, gate.to, f"the sweep names a lineage {taken[0]} itself, which a branch would be called")
+            elif told := misnamed(wanted):
+                problems.add(at, gate.to, f"the branch would be called {wanted}: {told}")
+
+
+def _named(lineage: str, at: int) -> str:
+    return f"{lineage}-from-{at}"
 
 
 def _first_fired(lineage: Lineage, gates: list[Gate], root: Path) -> Finding | None:

@@ -19,7 +19,6 @@ from dwindle.phases import Phase
 from dwindle.policies import Gate
 from dwindle.purposes import PURPOSES, PurposeName
 from dwindle.review_terms import Review
-from dwindle.samplers import Sampler
 
 __all__ = ["LINEAGE_NAME", "advice", "misnamed", "recipe_from"]
 
@@ -134,9 +133,11 @@ def _gates(data: Any, path: KeyPath, problems: Problems) -> tuple[Any, ...]:
     gates = []
     for place, item in enumerate(data):
         where, own = (*path, str(place)), dict(item) if isinstance(item, Mapping) else item
+        before = len(problems)
         if isinstance(own, dict) and own.get("regime") is not None:
             own["regime"] = _component("regimes", own["regime"], (*where, "regime"), problems)
-        gates.append(_group(Gate, own, where, problems))
+        if len(problems) == before:
+            gates.append(_group(Gate, own, where, problems))
     return tuple(gates)
 
 
@@ -157,8 +158,9 @@ def advice(word: str, also: Iterable[str] = ()) -> str:
         also: other keys that are allowed where it stands.
     """
     plain = {key: expected(hint) for key, hint in PARTS.items()}
-    plain |= dict.fromkeys([*SINGLE, *SEVERAL, "sampler", *also], "")
-    kinds = [("sampler", Sampler), *(("regime", component("regimes", name)) for name in names("regimes"))]
+    plain |= dict.fromkeys([*SINGLE, *SEVERAL, *GROUPS, *OPTIONAL, *also], "")
+    del plain["branch"]  # which a gate makes
+    kinds = [*GROUPS.items(), *(("regime", component("regimes", name)) for name in names("regimes"))]
     inner = {f"{slot}.{name}": expected(hint) for slot, kind in kinds for name, (_, hint) in schema(kind).items()}
     known = inner | plain
     ends = {key.rpartition(".")[2]: key for key in known}

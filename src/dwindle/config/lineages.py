@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Annotated, Any
 
 from dwindle.components import name_of
@@ -13,9 +14,11 @@ from dwindle.config.axes import LINEAGE, Axis, spelled
 from dwindle.config.building import misnamed, recipe_from
 from dwindle.config.grid import Entry, control_entry_of, crossed
 from dwindle.config.merging import laid_over
-from dwindle.config.recipe import Recipe, fresh_rows
+from dwindle.config.reading import KeyPath
+from dwindle.config.recipe import HOLDING, Recipe, fresh_rows
 from dwindle.config.schema import Problems, convert
-from dwindle.contracts import Within
+from dwindle.contracts import Regime, Within
+from dwindle.data.manifest import digest_of
 
 __all__ = ["Lineage", "Point", "Shared", "control_beside", "grown_over", "lineage_from"]
 
@@ -98,6 +101,9 @@ def lineage_from(name: str, entry: Any, shared: Shared, coordinates: Mapping[str
     where = (*path, "generations") if "generations" in entry else ("generations",)
     last = convert(Generations, entry.get("generations", shared.generations), where, problems)
     recipe = recipe_from(laid_over(shared.settings, own), path, problems)
+    if "branch" in own:
+        problems.add((*path, "branch"), own["branch"], "no setting: gates with the action roll_back make branches")
+        return None
     if recipe is None or not isinstance(last, int):
         return None
     lineage = Lineage(name, recipe, last, coordinates or {})
@@ -130,15 +136,18 @@ def grown_over(
     """
     cells = crossed(entries, axes, shared.problems)
     found = _read(cells, shared)
-    first: dict[tuple[str, int], str] = {}
-    points = [
-        Point(first.setdefault((lineage.recipe.digest, lineage.generations), lineage.name), lineage.coordinates)
-        for lineage in found.values()
-    ]
+    first: dict[tuple[str, str, int], str] = {}
+    points = [Point(first.setdefault(_work(lineage), lineage.name), lineage.coordinates) for lineage in found.values()]
     grown = {name: found[name] for name in first.values()}
     if _is_wanted(control, shared.problems) and len(found) == len(cells):
         grown |= _controls(cells, found, shared)
     return grown, tuple(points)
+
+
+def _work(lineage: Lineage) -> tuple[str, str, int]:
+    """Return what lineages that would be the same work have in common: what they are, and how far they go."""
+    held = {key: part for key, part in lineage.recipe.settings.items() if key in HOLDING}
+    return lineage.recipe.digest, digest_of(held), lineage.generations
 
 
 def _is_wanted(control: Any, problems: Problems) -> bool:
@@ -208,14 +217,31 @@ def _whose(line: str, at: Sequence[Entry], cells: int, sharing: Mapping[int, int
 
 
 def _enough_rows(lineage: Lineage, path: tuple[str, ...], problems: Problems) -> None:
-    """Note a lineage whose fresh rows outrun its source."""
-    recipe, capacity = lineage.recipe, lineage.recipe.source.capacity
-    if capacity is None:
+    """Note a lineage whose fresh rows outrun its source, or those of a branch that it may come to need."""
+    recipe, last = lineage.recipe, lineage.generations
+    if recipe.source.capacity is None:
         return
-    fresh = sum(fresh_rows(recipe.regime, t, recipe.budget) for t in range(1, lineage.generations + 1))
-    if recipe.budget + fresh > capacity:
+    own = _fresh_by(recipe.regime, lineage)
+    _note_outrun(own[last], lineage, (*path, "regime"), recipe.regime, problems)
+    for place, gate in enumerate(recipe.gates):
+        if gate.regime is not None and gate.to is not None and last > 1:
+            after = _fresh_by(gate.regime, lineage)
+            ends = range(max(0, min(gate.to, gate.first - 1, last - 2)), min(gate.to, last - 2) + 1)
+            most = max(own[at] + after[last] - after[at] for at in ends)
+            _note_outrun(most, lineage, (*path, "gates", str(place), "regime"), gate.regime, problems)
+
+
+def _fresh_by(regime: Regime, lineage: Lineage) -> list[int]:
+    """Return the fresh rows a chain that a regime takes up to each generation."""
+    counts = (fresh_rows(regime, t, lineage.recipe.budget) for t in range(lineage.generations + 1))
+    return list(accumulate(counts))
+
+
+def _note_outrun(fresh: int, lineage: Lineage, at: KeyPath, regime: Regime, problems: Problems) -> None:
+    recipe, capacity = lineage.recipe, lineage.recipe.source.capacity
+    if capacity is not None and recipe.budget + fresh > capacity:
         text = (
             f"budget {recipe.budget} + {fresh} fresh rows over {lineage.generations} generations are more than the "
             f"{capacity} rows a chain of source {name_of(recipe.source)}; lower generations, budget or held_out"
         )
-        problems.add((*path, "regime"), name_of(recipe.regime), text)
+        problems.add(at, name_of(regime), text)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from dwindle.components import Room, name_of
 from dwindle.config.agreement import is_pretrained
 from dwindle.config.schema import settings_of
-from dwindle.contracts import FRESH, REAL, Curator, Family, Metric, Need, Needing, Regime, Source, Within
+from dwindle.contracts import FRESH, REAL, Curator, Family, Metric, Need, Needing, Regime, Source, Within, content_of
 from dwindle.data.manifest import digest_of
 from dwindle.phases import Phase
 from dwindle.policies import Curation, Gate, Policy, TrainingStage
@@ -18,7 +18,7 @@ from dwindle.regimes import Switched
 from dwindle.review_terms import Review
 from dwindle.samplers import Sampler
 
-__all__ = ["GROUPS", "OPTIONAL", "PARTS", "SEVERAL", "SINGLE", "Branch", "Recipe", "described", "fresh_rows"]
+__all__ = ["GROUPS", "HOLDING", "OPTIONAL", "PARTS", "SEVERAL", "SINGLE", "Branch", "Recipe", "described", "fresh_rows"]
 
 Restart = Literal["cold", "warm", "base"]
 
@@ -36,6 +36,9 @@ SEVERAL: dict[str, Room] = {"curators": "curators", "metrics": "metrics"}
 GROUPS: dict[str, type[Any]] = {"sampler": Sampler, "curation": Curation, "policy": Policy}
 OPTIONAL = ("purpose", "curation", "policy", "gates", "review", "teacher", "phases", "branch")
 """Parts that most recipes leave as they are; the plan names those that a recipe does not."""
+
+HOLDING = ("purpose", "curation", "policy", "gates", "review")
+"""Parts that say how far a lineage goes; of the curation, regenerating alone makes rows."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,19 @@ class Recipe:
         unset: dict[str, Any] = {part.name: part.default for part in fields(self) if part.default is not MISSING}
         unset |= {part.name: part.default_factory() for part in fields(self) if part.default_factory is not MISSING}
         own = {key: getattr(self, key) for key in OPTIONAL if getattr(self, key) != unset[key]}
+        if self.purpose:  # a purpose brings a policy, and this recipe has the one that it has
+            own["policy"] = self.policy
         return plain | {"sampler": settings_of(self.sampler)} | {key: _plain(part) for key, part in own.items()}
 
     @cached_property
     def digest(self) -> str:
-        """The recipe digest. Gates and reviews are no part of it: they say how far a lineage goes, not what it is."""
-        told = {key: part for key, part in self.settings.items() if key not in ("gates", "review")}
-        return digest_of(told | {"sampler": self.honoured})
+        """The recipe digest. What only says how far a lineage goes, and not what it is, is no part of it.
+
+        That is the purpose, the policy, the gates and the review, and all of the curation but what makes rows.
+        """
+        told = {key: part for key, part in self.settings.items() if key not in HOLDING}
+        made = {"curation": {"regenerate": self.curation.regenerate}} if self.curation.regenerate else {}
+        return digest_of(told | made | {"sampler": self.honoured})
 
     def family_of(self, generation: int) -> Family:
         """Return the family of generation t: the teacher's before there is a student."""
@@ -121,7 +130,10 @@ class Recipe:
 
     def regime_of(self, generation: int) -> Regime:
         """Return the regime that says what trains generation t."""
-        return self.regime.at(generation) if isinstance(self.regime, Switched) else self.regime
+        regime = self.regime
+        while isinstance(regime, Switched):  # one within another, where what was switched already is rolled back
+            regime = regime.at(generation)
+        return regime
 
     def pools(self, generation: int) -> bool:
         """Say whether the regime reaches back to what the generation before has kept."""
@@ -147,6 +159,11 @@ class Recipe:
         """Say whether generation t is trained from nothing or from weights that were trained before."""
         begun = generation > 0 and self.restart != "cold"
         return "fine_tuning" if begun or is_pretrained(self.family_of(generation)) else "pre_training"
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What a row is, as the manifests of all its datasets tell it."""
+        return content_of(self.source)
 
     @cached_property
     def honoured(self) -> dict[str, Any]:

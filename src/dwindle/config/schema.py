@@ -127,7 +127,7 @@ def expected(hint: Any) -> str:
         inner, *notes = arguments
         return " ".join([expected(inner), *(str(note) for note in notes if isinstance(note, Within))])
     if origin is Literal:
-        return " or ".join(map(str, arguments))
+        return " or ".join(str(argument) or repr(argument) for argument in arguments)
     if origin is tuple:
         return f"a list of {expected(arguments[0])}"
     if origin in (Union, UnionType):

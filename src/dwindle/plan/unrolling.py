@@ -137,6 +137,7 @@ def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
         reads[stage]["phases"] = settings["phases"]
     if stage == "generate" and not first:
         reads[stage]["rows"] = sampled_rows(recipe, generation)
+        reads[stage] |= {"purpose": recipe.purpose} if recipe.purpose else {}
         informed = isinstance(recipe.family_of(generation - 1), Informed)
         reads[stage] |= {"source": settings["source"]} if informed else {}
     if stage == "train" and (phased or isinstance(recipe.family_of(generation), Informed)):
@@ -147,6 +148,10 @@ def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
         reads[stage] |= _models_shown(recipe, generation)
         reads[stage] |= {"fresh": fresh} if fresh else {}
         reads[stage] |= {"source": settings["source"]} if _reads_source(recipe, fresh) else {}
+    if stage == "curate" and recipe.training_stage(generation) != "pre_training":
+        reads[stage]["stage"] = recipe.training_stage(generation)
+    if stage in ("generate", "curate"):
+        reads[stage]["content"] = recipe.content
     return {**reads[stage], "generation": generation, "threads": recipe.threads}
 
 

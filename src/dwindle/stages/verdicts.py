@@ -124,7 +124,7 @@ class Bench:
             verdicts.facts[name if name not in verdicts.facts else f"{place}.{name}"] = described(fact)
         after = [part.rows for part in left] + ([verdict.added] if verdict.added is not None else [])
         bias = self._bias(rows, Rows.join(after)) if touched or verdict.added is not None else {}
-        alarms = self._job.recipe.curation.alarms({name: fact["mean"] for name, fact in bias.items()})
+        alarms = self._job.recipe.curation.alarms({name: _mean(fact) for name, fact in bias.items()})
         verdicts.report.append(
             {
                 "curator": name_of(curator),
@@ -150,6 +150,12 @@ class Bench:
             name: described(Measurement(values, reason), "log" if name in scales else "linear")
             for name, (values, reason) in found.items()
         }
+
+
+def _mean(fact: Mapping[str, Any]) -> float | None:
+    """Return the mean over chains, the plain one where a chain has 0, which no logarithm knows."""
+    known = [value for value in fact["chains"] if value is not None]
+    return float(np.mean(known)) if 0.0 in known else fact["mean"]
 
 
 def _groups(source: Any, rows: Rows) -> IntArray | None:
