@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -51,7 +52,7 @@ def table(root, name):
     client = MlflowClient(f"sqlite:///{root}/runs.db")
     experiment = client.get_experiment_by_name("curated").experiment_id
     (run,) = client.search_runs([experiment], "tags.`dwindle.kind` = 'sweep'")
-    kept = json.loads(open(client.download_artifacts(run.info.run_id, f"{name}.json", str(root))).read())
+    kept = json.loads(Path(client.download_artifacts(run.info.run_id, f"{name}.json", str(root))).read_text())
     assert {"path": f"{name}.json", "type": "table"} in json.loads(run.data.tags["mlflow.loggedArtifacts"])
     return kept["columns"], kept["data"]
 
@@ -72,7 +73,12 @@ def test_mlflow_has_the_rows_that_each_curator_dropped_by_reason(grown):
         told = {(curator, reason): int(count) for name, curator, reason, count, _ in rows if name == lineage}
         counted = Counter()
         for facts in reports(grown, lineage):
-            assert [line["curator"] for line in facts["curation"]] == ["deduplicate", "perplexity_band", "quota", "outliers"]
+            assert [line["curator"] for line in facts["curation"]] == [
+                "deduplicate",
+                "perplexity_band",
+                "quota",
+                "outliers",
+            ]
             for line in facts["curation"]:
                 counted.update({(line["curator"], reason): count for reason, count in line["dropped"].items()})
                 counted.update({(line["curator"], "added"): line["added"]} if line["added"] else {})

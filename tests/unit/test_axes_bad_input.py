@@ -142,7 +142,8 @@ def test_a_grid_without_a_regime_is_told_the_regimes(tmp_path, refused):
     with pytest.raises(BadInput) as caught:
         load_sweep(path)
     assert [problem.replace(f"{tmp_path}/", "") for problem in caught.value.problems] == [
-        "params.yaml: regime: missing; expected one of accumulate, accumulate_subsample, blend, fresh, mixture, replace"
+        "params.yaml: regime: missing; expected one of accumulate, accumulate_subsample, blend, fresh, mixture, "
+        "replace, switched, web"
     ]
 
 

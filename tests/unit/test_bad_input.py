@@ -212,7 +212,7 @@ def test_a_mistyped_ratio_gives_one_line_with_key_value_range_and_the_right_name
         ("tracking.url=x", "did you mean uri? (expected text)"),
         ("engine.worker=3", "did you mean workers? (expected int 0..1024 processes)"),
         ("lineages.replace.regime.synthetic_ratio=0.5", "unknown key; Replace has no settings"),
-        ("qqqqqqqq=3", "unknown key; known: arms, axes, budget, chains, control, curators, "),
+        ("qqqqqqqq=3", "unknown key; known: arms, axes, budget, chains, control, curation, curators, "),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_known_one(folder, override, says):

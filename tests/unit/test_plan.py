@@ -89,7 +89,7 @@ def draws(plan):
         (["curators=[]"], stages("curate", generations=LATER)),
         (["sampler.variance_factor=0.9"], stages("generate", generations=LATER)),
         (["sampler.oversample=2"], stages("generate", generations=LATER)),
-        (["restart=warm"], stages("train", generations=LATER)),
+        (["restart=warm"], stages("curate", "train", generations=LATER)),  # what trains is fine-tuning then
         (
             ["family.components=3"],
             stages("train", "evaluate") | stages("generate", generations=LATER),

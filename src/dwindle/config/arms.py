@@ -27,8 +27,12 @@ Source: Shumailov et al. 2024: statistical approximation, functional expressivit
 
 
 def control_entry(source: Source) -> dict[str, Any]:
-    """Return what differs in the control: new real rows each generation, or the anchor again if the source ends."""
-    return {"regime": {"name": "fresh" if source.capacity is None else "blend", "synthetic_ratio": 0.0}}
+    """Return what differs in the control: new real rows each generation, or the anchor again if the source ends.
+
+    No gate ends it and nobody reviews it, because it is what the others are held to.
+    """
+    regime = {"name": "fresh" if source.capacity is None else "blend", "synthetic_ratio": 0.0}
+    return {"regime": regime, "gates": None, "review": None}
 
 
 def controls(recipes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ __all__ = ["LINEAGE", "Axis", "Step", "axes_from", "settled", "spelled"]
 LINEAGE = "lineage"
 """The axis of the lineages that a sweep names: in coordinates only, no axis has this name."""
 
-_WITH_KEYS = ("source", "family", "regime", "sampler")
-_WHOLE = (*PARTS, "curators", "metrics", "generations")
+_WITH_KEYS = ("source", "family", "regime", "sampler", "curation", "policy", "review", "teacher")
+_LISTS = ("curators", "metrics", "gates", "phases")
+_WHOLE = (*PARTS, *_LISTS, "purpose", "generations")
 _BARE = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?|-?inf|nan|true|false|null|none")
 _VALUES = "a list of values, or a mapping of labels to values"
 
@@ -128,7 +129,7 @@ def _columns(name: str, keys: Any, problems: Problems) -> tuple[_Column, ...]:
 
 def _column(key: str, values: Any, path: KeyPath, problems: Problems) -> _Column:
     slot, dot, setting = key.partition(".")
-    if slot in (*PARTS, "curators", "metrics", "generations") and dot:
+    if slot in _WHOLE and dot:
         problems.add(path, values, f"{slot} has no keys; an axis gives it whole")
     elif slot not in (*_WHOLE, *_WITH_KEYS) or (dot and not setting):
         problems.add(path, values, f"unknown key{advice(key, ('generations',))}")

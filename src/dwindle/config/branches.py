@@ -65,7 +65,9 @@ def note_taken_names(lineages: Mapping[str, Lineage], problems: Problems) -> Non
             at, wanted = ("lineages", name, "gates", str(place), "to"), _named(name, gate.to)
             taken = [other for other in lineages if other in (_named(name, to) for to in range(gate.to + 1))]
             if taken:
-                problems.add(at, gate.to, f"the sweep names a lineage {taken[0]} itself, which a branch would be called")
+                problems.add(
+                    at, gate.to, f"the sweep names a lineage {taken[0]} itself, which a branch would be called"
+                )
             elif told := misnamed(wanted):
                 problems.add(at, gate.to, f"the branch would be called {wanted}: {told}")
 

@@ -44,7 +44,8 @@ class BestByLikelihood:
 
     def refuses(self, recipe: Any) -> str:
         """Say why a recipe's models cannot judge; empty where they can."""
-        if self.judge != "source" and unscorable(recipe.family):
+        asked = {"maker": [recipe.family_of(0), recipe.family], "first": [recipe.family_of(0)], "source": []}
+        if any(map(unscorable, asked[self.judge])):
             return f"asks {_JUDGES[self.judge]} for likelihoods, which the family does not know"
         return ""
 

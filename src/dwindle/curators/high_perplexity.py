@@ -39,7 +39,7 @@ class HighPerplexity:
 
     def refuses(self, recipe: Any) -> str:
         """Say why a recipe's model of generation 0 cannot judge; empty where it can."""
-        if unscorable(recipe.family):
+        if unscorable(recipe.family_of(0)):
             return "asks the model of generation 0 for likelihoods, which the family does not know"
         return ""
 

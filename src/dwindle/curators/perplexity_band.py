@@ -79,7 +79,7 @@ class PerplexityBand:
 
     def refuses(self, recipe: Any) -> str:
         """Say why a recipe's model of generation 0 cannot judge; empty where it can."""
-        if self.reference == "first" and unscorable(recipe.family):
+        if self.reference == "first" and unscorable(recipe.family_of(0)):
             return f"asks the model of generation 0 for likelihoods, which the family does not know; {_ADVICE}"
         return ""
 
