@@ -5,11 +5,14 @@ Usage: python -m flows.lineage [lineage=NAME] [key=value ...]
 
 from __future__ import annotations
 
+import asyncio
+
 from prefect import flow
 
 from dwindle.config.sweep import load_sweep
 from dwindle.growth import grown_here
 from dwindle.session import Session
+from dwindle.transport import with_branch
 from flows.command import Overrides, ParamsFile, command, publish
 from flows.engines import grow_here
 from tasks.draw import draw
@@ -29,7 +32,8 @@ async def lineage(
         overrides: `key.path=value`, laid over the file.
         part: whether a sweep's flow run has given it out, which compares it with the others.
     """
-    session = Session(grown_here(load_sweep(params, overrides)), name, part=part)
+    known = await asyncio.to_thread(with_branch, load_sweep(params, overrides), name)
+    session = Session(grown_here(known), name, part=part)
     async with session:
         for key in session.real:
             await draw(str(session.root), key)

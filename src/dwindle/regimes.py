@@ -197,7 +197,8 @@ class Switched:
 
     Args:
         before: the regime up to generation `until`.
-        after: the regime from there on. One that pools finds what trained generation `until`.
+        after: the regime from there on. One that pools finds the anchor, and what else trained generation `until` where
+            the first one kept no pool.
         until: the last generation of the first regime.
     """
 

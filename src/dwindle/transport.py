@@ -10,13 +10,15 @@ from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
+from dwindle.config.sweep import Sweep, branched
 from dwindle.data.manifest import digest_of
-from dwindle.plan import STAGES, Plan
+from dwindle.data.workspace import held
+from dwindle.plan import STAGES, Plan, unroll, write_plan
 from dwindle.survey import finished_generations
 from dwindle.versioning.dvc_store import DvcStore
 from dwindle.versioning.exchange import Exchange
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "with_branch"]
 
 
 class Transport:
@@ -78,3 +80,25 @@ class Transport:
         keys = self.plan.generations(name)[: generation + 1]
         follows = [self.plan.digest(stage) for at in range(len(keys)) for stage in self._stages(name, at)]
         return f"{name}/{generation:03d}/{digest_of(follows)[:32]}"
+
+
+def with_branch(sweep: Sweep, name: str) -> Sweep:
+    """Return a sweep with a branch that it has come to need on another machine: fetch what says so.
+
+    Args:
+        sweep: the sweep as this workspace knows it.
+        name: a lineage, perhaps a branch of one; where it is there already nothing is done.
+
+    Raises:
+        NotReachable: if the remote does not answer.
+    """
+    rolled = {of for of, lineage in sweep.lineages.items() for g in lineage.recipe.gates if g.action == "roll_back"}
+    left = [of for of in rolled if name.startswith(f"{of}-from-")]
+    if name in sweep.lineages or not left or not sweep.engine.exchange:
+        return sweep
+    plan = unroll(sweep)
+    write_plan(plan, sweep.root)
+    for of in left:
+        with held(sweep.root, f"lineage-{of}", wait=True):
+            Transport(sweep.root, plan, sweep.engine.exchange).fetch(of)
+    return branched(sweep)

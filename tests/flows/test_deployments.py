@@ -37,12 +37,13 @@ def test_a_deployed_sweep_leaves_the_bytes_of_a_run_and_its_table_on_the_page(se
     prefect("deployment", "run", "sweep/sweep", "--watch", "--watch-timeout", "200")
     assert project.files() == flowed.files()
     tables = {table["key"]: table for table in server.post("artifacts/filter", artifacts={"type": {"any_": ["table"]}})}
-    assert set(tables) == {"lineages", "profile"}
+    assert set(tables) == {"lineages", "profile", "curation", "curation-bias", "fidelity"}
     (link,) = server.post("artifacts/filter", artifacts={"key": {"any_": ["report"]}})
     assert "/artifacts/report/index.html" in link["data"]
     assert (project.root / "plots" / "small" / "report" / "index.html").exists()
-    for table in tables.values():
-        assert [row["lineage"] for row in json.loads(table["data"])] == ["replace", "accumulate", "fresh"]
+    for key in ("lineages", "profile"):
+        assert [row["lineage"] for row in json.loads(tables[key]["data"])] == ["replace", "accumulate", "fresh"]
+    assert {row["lineage"] for row in json.loads(tables["curation"]["data"])} == {"accumulate"}
     names = {run["name"] for run in server.post("task_runs/filter", limit=200)}
     expected = {f"{verb} replace-g00{t}" for verb in ("generate", "curate", "train", "evaluate") for t in range(3)}
     assert expected <= names

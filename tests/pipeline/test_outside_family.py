@@ -19,22 +19,22 @@ def project(new_project):
 
 
 def test_a_lineage_of_an_outside_family_is_grown_recorded_and_reproduced(project):
-    name = "family.name=laplace_family:Laplace"
-    project.run("dwindle", "run", name, "generations=1")
+    name = ("family.name=laplace_family:Laplace", "lineages.accumulate.curators=[keep_all]")
+    project.run("dwindle", "run", *name, "generations=1")
     assert (project.root / "models" / "replace" / "001" / "chain-0003.laplace.npz").exists()
     assert "up to date" in project.run("dvc", "status").stdout
     assert "Running stage" not in project.run("dvc", "repro").stdout
 
 
 def test_changing_its_code_makes_its_models_stale(project):
-    name = "family.name=laplace_family:Laplace"
-    project.run("dwindle", "plan", name)
+    name = ("family.name=laplace_family:Laplace", "lineages.accumulate.curators=[keep_all]")
+    project.run("dwindle", "plan", *name)
     before = (project.root / "plan.json").read_text()
     (project.root / "laplace_family.py").write_text(FAMILY + "\n# only a remark\n")
-    project.run("dwindle", "plan", name)
+    project.run("dwindle", "plan", *name)
     assert (project.root / "plan.json").read_text() == before
     (project.root / "laplace_family.py").write_text(FAMILY.replace("0.5", "0.4"))
-    project.run("dwindle", "plan", name)
+    project.run("dwindle", "plan", *name)
     assert (project.root / "plan.json").read_text() != before
 
 

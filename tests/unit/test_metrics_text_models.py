@@ -190,8 +190,8 @@ def test_prompts_are_answered_greedily_where_the_family_can_and_compared_with_ge
     assert measured.values == pytest.approx([0.1, 0.1])
     assert len(measured.detail["texts"]) == 3
     first = found.held_out.values[0, 0]
-    answer = " ".join(str(first[-1] + 2 * place) for place in range(10))
-    assert measured.detail["texts"][0] == {"prompt": " ".join(map(str, first)), "answer": answer}
+    prompt, answer = found.source.text(np.stack([first, first[-1] + 2 * np.arange(10)]))
+    assert measured.detail["texts"][0] == {"prompt": prompt, "answer": answer}
     same = ProbePrompts(prompts=3).measure(replace(asked, model=Continuing(1)))["probe_agreement"]
     assert same.values.tolist() == [1.0, 1.0]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dwindle.checks import check_source
-from dwindle.config.reading import Document
 from dwindle.config.building import recipe_from
+from dwindle.config.reading import Document
 from dwindle.config.schema import Problems
 from dwindle.contracts import Seed
 from dwindle.sources.pydoc_topics import PydocTopics

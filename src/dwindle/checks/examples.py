@@ -263,7 +263,7 @@ class _Sequences(_Vectors):
 
     def text(self, values: Array) -> list[str]:
         """Return rows, (n, L), as the words that their tokens number."""
-        return [" ".join(_WORDS[token] for token in row) for row in np.asarray(values).tolist()]
+        return [" ".join(_WORDS[token % len(_WORDS)] for token in row) for row in np.asarray(values).tolist()]
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,10 @@ def with_branches(lineages: Mapping[str, Lineage], root: Path) -> dict[str, Line
     grown: dict[str, Lineage] = {}
     for name, lineage in lineages.items():
         grown[name] = lineage
-        back = [gate for gate in lineage.recipe.gates if gate.action == "roll_back"]
-        fired = _first_fired(lineage, back, root) if back else None
-        if fired is not None:
+        ending = [gate for gate in lineage.recipe.gates if gate.action != "warn"]
+        back = any(gate.action == "roll_back" for gate in ending)
+        fired = _first_fired(lineage, ending, root) if back else None
+        if fired is not None and fired.gate.action == "roll_back":
             branch = branch_of(lineage, fired.gate, last=fired.generation - 1)
             grown[branch.name] = branch
     return grown

@@ -12,14 +12,15 @@ from dwindle.config.sweep import Lineage, Sweep
 from dwindle.contracts import Informed
 from dwindle.data.manifest import digest_of
 from dwindle.plan.entries import STAGES, Plan, chain_key, generation_folder
+from dwindle.regimes import Switched
 from dwindle.seeds import Seed
 
 __all__ = ["sampled_rows", "stage_digest", "stage_seed", "unroll"]
 
 DIGEST_LENGTH = 32
 
-_CURATED = ("curation", "policy", "purpose")
-"""Parts of a recipe that the curate stage reads, where the recipe has them."""
+_HELD = ("policy", "purpose")
+"""Parts of a recipe that the curate stage of every generation reads, where the recipe has them."""
 
 
 def unroll(sweep: Sweep) -> Plan:
@@ -128,7 +129,7 @@ def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
     fresh = fresh_rows(recipe.regime, generation, recipe.budget)
     reads: dict[str, dict[str, Any]] = {
         "generate": {} if first else {"family": maker, "sampler": recipe.honoured},
-        "curate": {"budget": recipe.budget, **{key: settings[key] for key in _CURATED if key in settings}},
+        "curate": {"budget": recipe.budget, **{key: settings[key] for key in _HELD if key in settings}},
         "train": {"family": family, "restart": recipe.restart if not first else "cold"},
         "evaluate": {"family": family, "metrics": settings["metrics"], "source": settings["source"]},
     }
@@ -144,15 +145,24 @@ def _reads(recipe: Recipe, stage: str, generation: int) -> Mapping[str, Any]:
         reads[stage]["source"] = settings["source"]
     if stage == "curate" and not first:
         reads[stage] |= {"regime": described(recipe.regime_of(generation)), "curators": settings["curators"]}
+        reads[stage] |= {"curation": settings["curation"]} if "curation" in settings else {}
         reads[stage] |= {"rejected": True} if recipe.keeps_rejected(generation) else {}
         reads[stage] |= _models_shown(recipe, generation)
-        reads[stage] |= {"fresh": fresh} if fresh else {}
+        reads[stage] |= {"fresh": fresh} | _regimes_before(recipe, generation) if fresh else {}
         reads[stage] |= {"source": settings["source"]} if _reads_source(recipe, fresh) else {}
     if stage == "curate" and recipe.training_stage(generation) != "pre_training":
         reads[stage]["stage"] = recipe.training_stage(generation)
     if stage in ("generate", "curate"):
         reads[stage]["content"] = recipe.content
     return {**reads[stage], "generation": generation, "threads": recipe.threads}
+
+
+def _regimes_before(recipe: Recipe, generation: int) -> dict[str, Any]:
+    """Return the regimes that say how much of the stream of fresh rows is gone, where they were switched before."""
+    regime = recipe.regime
+    while isinstance(regime, Switched) and generation <= regime.until:
+        regime = regime.before
+    return {"switched": described(regime)} if isinstance(regime, Switched) else {}
 
 
 def _models_shown(recipe: Recipe, generation: int) -> dict[str, Any]:

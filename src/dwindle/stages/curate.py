@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dwindle.contracts import FRESH, REAL, Take, TrainingPlan
+from dwindle.contracts import FRESH, REAL
 from dwindle.data.rows import IntArray, Provenance, Rows
 from dwindle.data.shards import link_shard, read_shard, write_shard
 from dwindle.errors import Refused, Starved, Stopped
-from dwindle.seeds import Seed
 from dwindle.stages.job import Job, Part, compressed, facts_of, read_rows
 from dwindle.stages.lift import sample_model
+from dwindle.stages.reach import chosen_parts, fresh_parts, plan_of, with_room, within_reach
 from dwindle.stages.verdicts import Bench, Verdicts, kept_earlier
 
 __all__ = ["run"]
@@ -38,15 +38,18 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
         link_shard(job.inputs["rows"], "real", out)
         return _facts(job, rows, ["real"]) | {"pool": ["real"]}
     verdicts = _judged(job)
-    parts = [*_within_reach(job), *verdicts.parts]
-    plan = _plan(job, parts)
-    chosen = [*_chosen(parts, plan, job.seed), *verdicts.added]
+    if verdicts.added:
+        verdicts.parts[0] = with_room(verdicts.parts[0], verdicts.added, _asked(job), job.seed.at("room"))
+    parts = [*within_reach(job), *verdicts.parts]
+    plan = plan_of(job, parts)
+    chosen = [*chosen_parts(parts, plan, job.seed), *verdicts.added]
     rows = Rows.join([part.rows for part in chosen])
     _hold_to_rules(job, rows, verdicts)
-    facts = _facts(job, rows, [_put(part, out) for part in chosen])
-    facts["pool"] = [_put(part, out) for part in parts if part.origin in plan.keep]
+    placed: dict[str, Part] = {}
+    facts = _facts(job, rows, [_put(part, out, placed) for part in chosen], plan.keep)
+    facts["pool"] = [_put(part, out, placed) for part in parts if part.origin in plan.keep]
     if job.recipe.remembers:
-        facts["seen"] = _put_seen(job, verdicts.parts[0], out)
+        facts["seen"] = _put_seen(job, verdicts.parts[0], out, placed)
     if job.recipe.keeps_rejected(job.generation):
         facts["rejected"] = {reason: _put_rejected(reason, rows, out) for reason, rows in verdicts.rejected.items()}
     return facts | {"dropped": verdicts.dropped, "judged": verdicts.facts, "curation": verdicts.report}
@@ -70,13 +73,13 @@ def _hold_to_policy(job: Job, rows: Rows) -> None:
         raise Refused(f"refused: of what would train generation {job.generation}, {objection}")
 
 
-def _facts(job: Job, rows: Rows, shards: list[str]) -> dict[str, Any]:
-    """Return what a manifest tells of a dataset's rows."""
+def _facts(job: Job, rows: Rows, shards: list[str], keep: Sequence[int] = ()) -> dict[str, Any]:
+    """Return what a manifest tells of a dataset's rows, and how deep those are that it keeps for later ones."""
     by_origin = _by_origin(rows)
     total = sum(by_origin.values())
     synthetic = sum(count for origin, count in by_origin.items() if origin > 0)
-    origins = sorted({REAL, *by_origin})
     depths = _depths(job)
+    origins = sorted({REAL, *by_origin, *(origin for origin in keep if origin in depths)})
     return {
         "shards": shards,
         "pool": [],
@@ -121,11 +124,16 @@ def _rounds(job: Job, rows: Rows) -> dict[int, int]:
     return rounds
 
 
+def _asked(job: Job) -> int:
+    """Return how many synthetic rows a chain the regime asks for."""
+    return job.recipe.regime.asks(job.generation, budget=job.recipe.budget).get(job.generation, 0)
+
+
 def _judged(job: Job) -> Verdicts:
     """Return what the curators decide about the new rows, those among them that were sampled again."""
     bench = Bench(job, kept_earlier(job))
-    verdicts = bench.judge([_synthetic(job), *_fresh(job)], job.seed.at("curator"))
-    wanted = job.recipe.regime.asks(job.generation, budget=job.recipe.budget).get(job.generation, 0)
+    verdicts = bench.judge([_synthetic(job), *fresh_parts(job)], job.seed.at("curator"))
+    wanted = _asked(job)
     sampled = first = facts_of(job.inputs["rows"])["rows"]["synthetic"]
     for turn in range(1, job.recipe.curation.regenerate + 1):
         kept = verdicts.parts[0].rows
@@ -156,7 +164,7 @@ def _join(verdicts: Verdicts, more: Verdicts, missing: IntArray, turn: int) -> N
     own = verdicts.parts[0]
     verdicts.parts[0] = Part(own.name, own.origin, compressed(Rows.join([own.rows, cut])))
     verdicts.added += [replace(part, name=f"{part.name}-{turn}") for part in more.added]
-    verdicts.report += [line | {"again": turn} for line in more.report]
+    verdicts.report += [line | {"again": turn, "alarms": []} for line in more.report]  # so few alarm by chance
     for reason, rejected in more.rejected.items():
         verdicts.rejected.setdefault(reason, []).extend(rejected)
 
@@ -173,95 +181,12 @@ def _synthetic(job: Job) -> Part:
     return Part(name, job.generation, read_shard(folder, name), folder)
 
 
-def _within_reach(job: Job) -> Iterator[Part]:
-    """Yield the anchor, or the pool that the previous dataset kept."""
-    if "pool" not in job.inputs or not job.recipe.pools(job.generation):
-        folder = job.inputs["real"]
-        yield Part("real", REAL, read_shard(folder, "real"), folder)
-        return
-    folder = job.inputs["pool"]
-    for name in facts_of(folder)["pool"] or facts_of(folder)["shards"]:
-        rows = read_shard(folder, name)
-        assert rows.provenance is not None
-        if rows.count:  # all rows of a shard are of one origin; the places where a shorter chain has none say -1
-            yield Part(name, int(rows.provenance.origin.max()), rows, folder)
-
-
-def _fresh(job: Job) -> Iterator[Part]:
-    """Yield the new real rows that the regime asks for, the next of each chain's stream."""
-    recipe, t = job.recipe, job.generation
-    counts = [recipe.regime.asks(g, budget=recipe.budget).get(FRESH, 0) for g in range(1, t + 1)]
-    if counts[-1]:
-        first = recipe.budget + sum(counts[:-1])
-        seed = Seed(recipe.seed).at("real")
-        rows = recipe.source.draw(counts[-1], first=first, chains=recipe.chains, seed=seed)
-        assert rows.provenance is not None
-        marked = replace(rows.provenance, origin=np.full_like(rows.provenance.origin, FRESH))
-        yield Part(f"fresh-{t:03d}", FRESH, replace(rows, provenance=marked))
-
-
-def _plan(job: Job, parts: list[Part]) -> TrainingPlan:
-    """Ask the regime what trains, by the chain that has most; a chain with fewer rows gives what it has."""
-    available: dict[int, int] = {}
-    for part in parts:
-        available[part.origin] = available.get(part.origin, 0) + int(part.rows.counts.max())
-    return job.recipe.regime.plan(job.generation, available, budget=job.recipe.budget)
-
-
-def _chosen(parts: list[Part], plan: TrainingPlan, seed: Seed) -> list[Part]:
-    """Return the rows that train, as parts; a part without a folder is a shard to be written."""
-    taken = [part for take in plan.takes for part in _taken(parts, take, seed.at("take", take.origin))]
-    if plan.draw is None:
-        return taken
-    rows = Rows.join([part.rows for part in taken])
-    if plan.replacement:
-        drawn = _with_replacement(rows, plan.draw, seed.at("draw"))
-    elif plan.draw < rows.counts.max():
-        drawn = _without_replacement(rows, plan.draw, seed.at("draw"))
-    else:
-        return taken
-    return [Part("drawn", taken[0].origin, drawn)]
-
-
-def _taken(parts: list[Part], take: Take, seed: Seed) -> list[Part]:
-    own = [part for part in parts if part.origin == take.origin]
-    rows = Rows.join([part.rows for part in own])
-    if take.weight != 1.0:
-        rows, own = replace(rows, weights=rows.filled_weights() * take.weight), []
-    if take.fixed and take.count < rows.count:
-        return [Part(f"fixed-{take.origin}", take.origin, rows.take(_first(rows.chains, take.count)))]
-    if take.count < rows.counts.max():
-        rows, own = _without_replacement(rows, take.count, seed), []
-    return own or [Part(f"taken-{take.origin}" if take.origin != FRESH else "taken-fresh", take.origin, rows)]
-
-
-def _first(chains: int, count: int) -> IntArray:
-    return np.broadcast_to(np.arange(count, dtype=np.int64), (chains, count))
-
-
-def _without_replacement(rows: Rows, count: int, seed: Seed) -> Rows:
-    """Draw `count` rows of each chain, kept in their order."""
-    keys = seed.numpy().random((rows.chains, rows.count))
-    if rows.weights is not None:
-        keys[rows.weights == 0] = 2.0  # after every row that exists
-    index = np.argpartition(keys, count - 1, axis=1)[:, :count]
-    return rows.take(np.sort(index, axis=1))
-
-
-def _with_replacement(rows: Rows, count: int, seed: Seed) -> Rows:
-    """Draw `count` rows of each chain, any row any number of times."""
-    existing = np.argsort(rows.filled_weights() == 0, axis=1, kind="stable")
-    places = (seed.numpy().random((rows.chains, count)) * rows.counts[:, None]).astype(np.int64)
-    index: IntArray = np.take_along_axis(existing, places, axis=1)
-    return rows.take(index)
-
-
-def _put_seen(job: Job, kept: Part, out: Path) -> list[str]:
+def _put_seen(job: Job, kept: Part, out: Path, placed: dict[str, Part]) -> list[str]:
     """Put what this generation keeps of its synthetic rows, and what earlier ones kept, where the next one looks."""
     folder = job.inputs.get("pool")
     names = [] if folder is None else facts_of(folder).get("seen", [])
     earlier = [Part(name, 1, read_shard(folder, name), folder) for name in names] if folder is not None else []
-    return [_put(part, out) for part in (*earlier, kept) if part.rows.count]
+    return [_put(part, out, placed) for part in (*earlier, kept) if part.rows.count]
 
 
 def _put_rejected(reason: str, rows: Sequence[Rows], out: Path) -> str:
@@ -273,11 +198,22 @@ def _put_rejected(reason: str, rows: Sequence[Rows], out: Path) -> str:
     return name
 
 
-def _put(part: Part, out: Path) -> str:
-    """Put a part into the dataset: linked where it stands unchanged, else written; return the shard's name."""
-    if not (out / f"{part.name}.npy").exists():
-        if part.folder is None:
-            write_shard(out, part.name, part.rows)
+def _put(part: Part, out: Path, placed: dict[str, Part]) -> str:
+    """Put a part into the dataset: linked where it stands unchanged, else written; return the shard's name.
+
+    Rows of an earlier dataset may go by the name that other rows have here; the later ones get a longer one.
+    """
+    name = part.name
+    while name in placed and not _is_same(placed[name], part):
+        name += "-"
+    if name not in placed:
+        placed[name] = part
+        if part.folder is None or name != part.name:
+            write_shard(out, name, part.rows)
         else:
-            link_shard(part.folder, part.name, out)
-    return part.name
+            link_shard(part.folder, name, out)
+    return name
+
+
+def _is_same(one: Part, other: Part) -> bool:
+    return one is other or (one.folder is not None and (one.folder, one.name) == (other.folder, other.name))

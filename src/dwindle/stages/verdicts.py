@@ -111,18 +111,17 @@ class Bench:
     def _enter(self, verdicts: Verdicts, place: int, curator: Curator, rows: Rows, verdict: Curated) -> None:
         """Enter what a curator has decided, and do it."""
         shown = len(verdicts.parts) if curator.judges == "new" else 1
-        left = list(_sentenced(verdicts.parts[:shown], rows, verdict))
         touched = _touches(verdict, rows)
         if touched:
-            verdicts.parts[:shown] = left
+            verdicts.parts[:shown] = list(_sentenced(verdicts.parts[:shown], rows, verdict))
         if verdict.added is not None and verdict.added.counts.any():
             verdicts.added.append(Part(f"added-{place}", 0, verdict.added))
-        for reason, gone in verdict.why.items():
+        for reason, gone in verdict.why.items() if self._job.recipe.keeps_rejected(self._job.generation) else ():
             if gone.any():
                 verdicts.rejected.setdefault(reason, []).append(_only(rows, gone))
         for name, fact in verdict.facts.items():
             verdicts.facts[name if name not in verdicts.facts else f"{place}.{name}"] = described(fact)
-        after = [part.rows for part in left] + ([verdict.added] if verdict.added is not None else [])
+        after = [part.rows for part in verdicts.parts[:shown]] + ([verdict.added] if verdict.added is not None else [])
         bias = self._bias(rows, Rows.join(after)) if touched or verdict.added is not None else {}
         alarms = self._job.recipe.curation.alarms({name: _mean(fact) for name, fact in bias.items()})
         verdicts.report.append(

@@ -1,8 +1,8 @@
 """Direct preference optimisation: a net is taught to find one answer likelier than another, near a reference.
 
-Written out here because it is a dozen lines of loss. The trainer of the package trl seeds the global generators, keeps its
-state in pickles, leaves its own forward on the net, and has the begin token in the law of what follows; tests hold this
-loss, its gradients and its steps against it.
+Written out here because it is a dozen lines of loss. The trainer of the package trl seeds the global generators, keeps
+its state in pickles, leaves its own forward on the net, and has the begin token in the law of what follows; tests hold
+this loss, its gradients and its steps against it.
 """
 
 from __future__ import annotations
