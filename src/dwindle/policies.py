@@ -161,6 +161,11 @@ class Finding:
     bound: float
 
     @property
+    def back(self) -> int:
+        """The last generation that a roll-back keeps: what the gate says, but never the one that made it fire."""
+        return max(0, min(self.gate.to or 0, self.generation - 1))
+
+    @property
     def bounded(self) -> str:
         """The measure, and on which side of what it is: `variance_ratio below 0.7`."""
         side = "below" if self.value < self.bound else "above"
@@ -169,7 +174,7 @@ class Finding:
 
     def __str__(self) -> str:
         gate = self.gate
-        goes_on = f", back to generation {gate.to}" if gate.action == "roll_back" else ""
+        goes_on = f", back to generation {self.back}" if gate.action == "roll_back" else ""
         return f"generation {self.generation}: {self.bounded}, it is {self.value:.4g}: {gate.action}{goes_on}"
 
 

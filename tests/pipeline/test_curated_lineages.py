@@ -82,10 +82,10 @@ def test_mlflow_has_the_rows_that_each_curator_dropped_by_reason(grown):
             for line in facts["curation"]:
                 counted.update({(line["curator"], reason): count for reason, count in line["dropped"].items()})
                 counted.update({(line["curator"], "added"): line["added"]} if line["added"] else {})
-        assert told == counted
-        assert {reason for curator, reason in told if curator == "perplexity_band"} == BAND
+        assert told == +counted  # a reason that dropped nothing is no line
+        assert {reason for curator, reason in told if curator == "perplexity_band"} <= BAND
         assert told["perplexity_band", "less likely than the anchor's band"] > 0
-        assert sum(told["deduplicate", reason] for reason in COPIES) > 0 or lineage == "images"
+        assert sum(counted["deduplicate", reason] for reason in COPIES) > 0 or lineage == "images"
         assert told["outliers", "made room for a real outlier"] == told["outliers", "added"] > 0
 
 

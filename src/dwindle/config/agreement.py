@@ -31,6 +31,9 @@ def note_disagreements(recipe: Recipe, path: KeyPath, problems: Problems) -> Non
     _gates_agree(recipe, path, problems)
     _teacher_agrees(recipe, path, problems)
     _phases_agree(recipe, path, problems)
+    if recipe.curation.least > recipe.budget:
+        text = f"no generation has more rows a chain than the budget, {recipe.budget}"
+        problems.add((*path, "curation", "least"), recipe.curation.least, text)
     if recipe.curation.regenerate and recipe.sampler.prompts != "none":
         text = "rows that answer prompts are not sampled again; leave it 0, or sampler.prompts none"
         problems.add((*path, "curation", "regenerate"), recipe.curation.regenerate, text)

@@ -12,7 +12,7 @@ from dwindle.plan import Plan
 from dwindle.policies import Finding, Gate
 from dwindle.report.text_table import TextTable
 from dwindle.report.wording import quoted
-from dwindle.stages.results import evaluations, fired
+from dwindle.stages.results import evaluations, fired, is_done
 from dwindle.stages.steps import output
 
 __all__ = ["curation_tables"]
@@ -72,8 +72,14 @@ def _works(root: Path, plan: Plan, lineage: str) -> dict[str, _Work]:
 
 
 def _reports(root: Path, plan: Plan, lineage: str) -> Iterator[list[dict[str, Any]]]:
-    for generation, _ in evaluations(root, plan, lineage):
-        manifest = read_manifest(root / output(f"curate@{plan.generations(lineage)[generation]}", plan))
+    """Yield the report of each generation that was evaluated, and of one behind them that did not train."""
+    keys = plan.generations(lineage)
+    grown = sum(1 for _ in evaluations(root, plan, lineage))
+    for generation, key in enumerate(keys[: grown + 1]):
+        name = f"curate@{key}"
+        if generation == grown and not is_done(root, name, plan, whole=False):
+            return
+        manifest = read_manifest(root / output(name, plan))
         if manifest is not None:
             yield manifest.facts.get("curation", [])
 
@@ -84,7 +90,7 @@ def _drops(works: Mapping[str, Mapping[str, _Work]]) -> TextTable:
         for curator, work in by_curator.items():
             told = {**work.dropped, **{f"repaired: {kind}": count for kind, count in work.repaired.items()}}
             told |= {"added": work.added} if work.added else {}
-            for reason, count in told.items():
+            for reason, count in ((reason, count) for reason, count in told.items() if count):
                 share = f"{count / work.shown:.1%}" if work.shown else ""
                 lines.append((lineage, curator, reason, f"{count}", share))
     return TextTable(
@@ -131,5 +137,5 @@ def _gates(root: Path, plan: Plan) -> TextTable:
             lines.append(
                 (lineage, findings[0].bounded, f"{findings[0].generation}", f"{len(findings)}", f"{findings[-1]}")
             )
-    columns = ("lineage", "bound", "first at", "fired in generations", "last")
+    columns = ("lineage", "bound", "first at", "times", "last")
     return TextTable("gates", "Gates that fired", columns, tuple(lines))

@@ -13,7 +13,7 @@ import numpy as np
 from dwindle.contracts import FRESH, REAL
 from dwindle.data.rows import IntArray, Provenance, Rows
 from dwindle.data.shards import link_shard, read_shard, write_shard
-from dwindle.errors import Refused, Starved, Stopped
+from dwindle.errors import Refused, Starved
 from dwindle.stages.job import Job, Part, compressed, facts_of, read_rows
 from dwindle.stages.lift import sample_model
 from dwindle.stages.reach import chosen_parts, fresh_parts, plan_of, with_room, within_reach
@@ -30,7 +30,6 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
     Raises:
         Starved: if too few rows are left in a chain.
         Refused: if the policy does not allow the rows.
-        Stopped: if a curator's bias is alarming and the recipe says to stop.
     """
     if job.generation == 0:
         rows = read_rows(job.inputs["rows"])
@@ -56,13 +55,12 @@ def run(job: Job, out: Path) -> Mapping[str, Any]:
 
 
 def _hold_to_rules(job: Job, rows: Rows, verdicts: Verdicts) -> None:
-    recipe, generation = job.recipe, job.generation
-    least = recipe.curation.least
+    least = job.recipe.curation.least
     if int(rows.counts.min()) < least:
-        raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {least} are needed; {verdicts.dropped}")
+        gone = ", ".join(f"{count} {reason}" for reason, count in verdicts.dropped.items() if count)
+        told = f"; dropped: {gone}" if gone else ""
+        raise Starved(f"starved: {rows.counts.min()} rows are left in a chain, {least} are needed{told}")
     _hold_to_policy(job, rows)
-    if verdicts.alarms and recipe.curation.on_alarm == "stop":
-        raise Stopped(f"stopped: the curation of generation {generation} is alarming: {'; '.join(verdicts.alarms)}")
 
 
 def _hold_to_policy(job: Job, rows: Rows) -> None:

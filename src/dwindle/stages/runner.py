@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dwindle.config.recipe import Recipe
 from dwindle.data.manifest import digest_of
 from dwindle.data.unfinished import keeping
 from dwindle.data.workspace import held, publish_document, publish_folder, publish_text, sweep_litter
@@ -24,7 +25,7 @@ from dwindle.review.cases import demand
 from dwindle.seeds import Seed
 from dwindle.stages import compare
 from dwindle.stages.environment import fingerprint
-from dwindle.stages.job import Job, Ready
+from dwindle.stages.job import Job, Ready, facts_of
 from dwindle.stages.results import evaluations, fired
 from dwindle.stages.seconds import note_seconds
 from dwindle.stages.sharing import one_at_a_time, taken_over
@@ -82,14 +83,15 @@ def run_stage(root: Path, name: StageName, *, plan: Plan | None = None, ready: R
 
 
 def let_through(root: Path, plan: Plan, step: Step) -> None:
-    """Hold a generation to the gates before its rows are made, and to its reviewers before it trains.
+    """Hold a generation to the gates before its rows are made, and to curators' alarms and reviewers before it trains.
 
     What was grown before a gate was set stays.
 
     Raises:
-        Ended: if a gate or a reviewer ends the lineage here.
+        Ended: if a gate, an alarm or a reviewer ends the lineage here.
     """
     if step.verb == "train":
+        _refuse_alarming(plan.recipe(step.lineage), step)
         demand(root, plan.recipe(step.lineage).review, step.lineage, step.generation)
     elif step.verb == "generate" and step.generation and plan.recipe(step.lineage).gates:
         before = plan.generations(step.lineage)[step.generation - 1]
@@ -97,6 +99,15 @@ def let_through(root: Path, plan: Plan, step: Step) -> None:
         for finding in fired(root, plan, step.lineage, step.generation - 1):
             if finding.gate.action != "warn":
                 raise (RolledBack if finding.gate.action == "roll_back" else Stopped)(str(finding))
+
+
+def _refuse_alarming(recipe: Recipe, step: Step) -> None:
+    """Let no dataset train whose curation is alarming, where the recipe says to stop; it stays to be looked at."""
+    if recipe.curation.on_alarm == "stop":
+        report = facts_of(step.inputs["train"])["curation"]
+        alarms = [f"{line['curator']}: {alarm}" for line in report for alarm in line["alarms"]]
+        if alarms:
+            raise Stopped(f"stopped: the curation of generation {step.generation} is alarming: {'; '.join(alarms)}")
 
 
 def job_of(plan: Plan, step: Step) -> Job:

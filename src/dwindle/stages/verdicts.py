@@ -13,6 +13,7 @@ from dwindle.components import name_of
 from dwindle.contracts import Curated, Curator, Grouped, IntArray, Measurement, Needing
 from dwindle.data.biases import biases
 from dwindle.data.rows import Rows
+from dwindle.errors import StageFailed
 from dwindle.seeds import Seed
 from dwindle.stages.described import described
 from dwindle.stages.job import Job, Part, compressed, facts_of, read_rows, told
@@ -48,11 +49,6 @@ class Verdicts:
                 counts[reason] = counts.get(reason, 0) + count
         return counts
 
-    @property
-    def alarms(self) -> list[str]:
-        """What is alarming about which curator."""
-        return [f"{line['curator']}: {alarm}" for line in self.report for alarm in line["alarms"]]
-
 
 class Bench:
     """The curators of a generation, each with what it needs to see.
@@ -87,15 +83,26 @@ class Bench:
             parts: the synthetic rows, and the fresh real ones beside them.
             seed: address of every random draw of the curators.
             kept: synthetic rows of this generation that an earlier bench has kept.
+
+        Raises:
+            StageFailed: if a curator cannot judge these rows.
         """
         verdicts = Verdicts(list(parts))
         for place, curator in enumerate(self._job.recipe.curators):
             shown = verdicts.parts if curator.judges == "new" else verdicts.parts[:1]
             rows = Rows.join([part.rows for part in shown])
             if rows.count:
-                verdict = self._ready(curator, kept).curate(rows, anchor=self._anchor, seed=seed.at(place))
+                verdict = self._verdict(curator, rows, seed.at(place), kept)
                 self._enter(verdicts, place, curator, rows, verdict)
         return verdicts
+
+    def _verdict(self, curator: Curator, rows: Rows, seed: Seed, kept: Rows | None) -> Curated:
+        ready = self._ready(curator, kept)
+        try:
+            return ready.curate(rows, anchor=self._anchor, seed=seed)
+        except ValueError as error:
+            told = f"curator {name_of(curator)} cannot judge generation {self._job.generation}"
+            raise StageFailed(f"{told}: {error}") from error
 
     def _ready(self, curator: Curator, kept: Rows | None) -> Curator:
         """Return the curator with all that it asks for."""
