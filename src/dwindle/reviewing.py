@@ -11,10 +11,10 @@ from dwindle.config.sweep import load_sweep
 from dwindle.errors import BadInput
 from dwindle.plan import Plan, chain_key, read_plan
 from dwindle.report.grid import pictured
-from dwindle.report.review_page import Material, material_of, sample_table, write_review_page
+from dwindle.report.review_page import Material, material_of, sample_table, trained_already, write_review_page
 from dwindle.report.review_rows import picture_sheet, picture_source
 from dwindle.report.text_table import TextTable, print_table
-from dwindle.review import Case, Decision, again, decided, find_case, opened
+from dwindle.review import Case, Decision, again, decided, find_case, has_trained, opened
 from dwindle.review_terms import Review
 
 __all__ = ["Question", "put_question", "record_decision", "show_open_reviews", "show_rankings", "show_review"]
@@ -81,6 +81,7 @@ def show_review(params: Path, name: str, *, anew: bool = False) -> None:
     question = _shown(root, plan, case)
     print_table(question.table)
     print(f"page      {question.page}")
+    _tell_trained(question)
 
 
 def record_decision(params: Path, name: str, decision: Decision) -> None:
@@ -94,8 +95,15 @@ def record_decision(params: Path, name: str, decision: Decision) -> None:
     root, plan, lineage, generation, review = _found(params, name)
     opened(root, review, lineage, generation)
     case = decided(root, lineage, generation, decision)
-    _shown(root, plan, case)
+    question = _shown(root, plan, case)
     print(f"{case.name}: {case.told}")
+    _tell_trained(question)
+
+
+def _tell_trained(question: Question) -> None:
+    """Say so where a decision comes too late for the model."""
+    if question.material.trained:
+        print(trained_already(question.case))
 
 
 def _found(params: Path, name: str) -> tuple[Path, Plan, str, int, Review]:
@@ -122,7 +130,7 @@ def show_open_reviews(params: Path) -> None:
     """Print every review of the sweep that is open."""
     root = load_sweep(params).root
     rows = tuple(
-        (case.name, f"{len(case.decisions)} of {case.review.reviewers}", case.told)
+        (case.name, f"{len(case.standing)} of {case.review.reviewers}", _state(root, case))
         for lineage in read_plan(root).recipes
         for case in _cases(root, lineage)
         if case.outcome == "open"
@@ -130,6 +138,10 @@ def show_open_reviews(params: Path) -> None:
     print_table(
         TextTable("reviews", "Open reviews" if rows else "No review is open", ("review", "have decided", "state"), rows)
     )
+
+
+def _state(root: Path, case: Case) -> str:
+    return case.told.replace("open", "open, trained already,", 1) if has_trained(root, case) else case.told
 
 
 def _cases(root: Path, lineage: str) -> Iterator[Case]:

@@ -145,7 +145,7 @@ def test_theory_is_a_dashed_line_of_the_lineages_shade_and_brings_panels_of_its_
     assert drawn.is_dashed()
     assert drawn.get_color() == darker(colours(list(plan.recipes))["replace"])
     assert line(panel(figure, "variance_ratio"), "replace.theory") is None
-    assert panel(figure, "variance").get_xlabel() == "generation; |z| to closed form at most 0.3 in 3"
+    assert panel(figure, "variance").get_xlabel() == "generation; |z| to closed form ≤ 0.3 in 3"
     assert any("Shumailov" in text.get_text() for text in panel(figure, "key").texts)
 
 

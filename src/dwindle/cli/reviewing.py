@@ -20,7 +20,9 @@ def review(
     params: Params = DEFAULT,
     approve: Annotated[bool, typer.Option("--approve", help="Let the dataset train its generation.")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="Let the lineage end here.")] = False,
-    reviewer: Annotated[str, typer.Option(help="Who decides; else the user's name.")] = "",
+    reviewer: Annotated[
+        str | None, typer.Option(help="Who decides; else the user's name. A later decision replaces an earlier one.")
+    ] = None,
     wrong: Annotated[
         str, typer.Option(help="Numbers of rows that should be kept if dropped, or dropped if kept.")
     ] = "",
@@ -45,7 +47,7 @@ def review(
         show_rankings(params, name)
     elif approve or reject:
         decision = Decision(
-            reviewer or _user(),
+            _user() if reviewer is None else reviewer,
             "approve" if approve else "reject",
             minutes=minutes,
             wrong=_numbers("wrong", wrong),
@@ -53,7 +55,7 @@ def review(
             note=note,
         )
         record_decision(params, name, decision)
-    elif reviewer or wrong or ranking or note or minutes is not None:
+    elif reviewer is not None or wrong or ranking or note or minutes is not None:
         raise BadInput("a decision is --approve or --reject; the other options go with one of them")
     else:
         show_review(params, name, anew=again)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from dwindle.contracts import Array, Curated, FloatArray, Kind, Rows, Seed, Within
+from dwindle.contracts import Array, Curated, FloatArray, Kind, Rows, Seed, Within, pixels_of
 from dwindle.data.pictures import state_of
 from dwindle.data.rankings import Rankings, attributed, preferred, read_rankings
 from dwindle.rewards import best_of, idle, leading
@@ -74,6 +75,14 @@ class LearnedReward:
                 f"the rankings {self.rankings} rank no rows; name the attributes to learn from their scores"
             )
 
+    def refuses(self, recipe: Any) -> str:
+        """Say which ranked row is of another width than the rows of a source that knows its own."""
+        width = _width(recipe.source)
+        other = next((len(row) for row in self._read().rows if len(row) != width), None)
+        if width is None or other is None:
+            return ""
+        return f"the source's rows have {width} values, a row of the rankings {self.rankings} has {other}"
+
     def curate(self, rows: Rows, *, anchor: Rows, seed: Seed) -> Curated:
         """Learn the reward, and judge by it; nothing is drawn.
 
@@ -114,6 +123,16 @@ class LearnedReward:
         else:
             kept, reason = present & (rewards > self.threshold), f"a reward of {self.threshold:g} or less"
         return kept, {reason: present & ~kept}
+
+
+def _width(source: Any) -> int | None:
+    """Return the numbers of a source's row; None where it does not know, or rows are tokens, of any number."""
+    if source.kind == "sequences":
+        return None
+    pixels, dimensions = pixels_of(source), getattr(source, "dimensions", None)
+    if pixels is not None:
+        return math.prod(pixels)
+    return dimensions + (source.kind == "pairs") if isinstance(dimensions, int) else None
 
 
 @lru_cache(maxsize=1)

@@ -110,6 +110,9 @@ class PreferenceLm:
         """Say why prompts or rows of a recipe's sampler would not be what its settings are about."""
         if self.answers > 1 and recipe.sampler.oversample == 1.0:
             return f"answers {self.answers} with sampler.oversample 1: nobody could choose among them"
+        length = getattr(recipe.source, "length", None)
+        if isinstance(length, int) and self.prompt >= length:
+            return f"prompt {self.prompt} leaves no answer in the source's blocks of {length} tokens; expected less"
         if recipe.sampler.prompts == "none":
             return ""
         if not self.prompt:

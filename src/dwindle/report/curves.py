@@ -116,8 +116,8 @@ def _below(panel: Panel) -> str:
     far = panel.distance()
     if far is None:
         return "generation"
-    errors = f", errors of {far.chains} chains" if far.chains else ""
-    return f"generation; |z| to closed form at most {far.score:.1f} in {far.count:,}{errors}"
+    errors = f", by {far.chains} chains" if far.chains else ""
+    return f"generation; |z| to closed form ≤ {far.score:.1f} in {far.count:,}{errors}"
 
 
 def _draw_series(axes: Axes, series: Series, colour: str, marker: str, *, order: float) -> None:

@@ -21,10 +21,10 @@ from dwindle.report.review_rows import Entry, entries_of, real_entries, shown_en
 from dwindle.report.series import HEADLINES, measure_of
 from dwindle.report.text_table import TextTable
 from dwindle.report.wording import UNDEFINED, heading, quoted
-from dwindle.review import Case, case_path, values_of
+from dwindle.review import Case, case_path, has_trained, values_of
 from dwindle.stages.results import evaluations
 
-__all__ = ["Material", "commands_of", "material_of", "sample_table", "write_review_page"]
+__all__ = ["Material", "commands_of", "material_of", "sample_table", "trained_already", "write_review_page"]
 
 _REAL = 6
 """Real rows to compare with."""
@@ -45,6 +45,7 @@ class Material:
         real: rows of the anchor.
         facts: of the datasets from generation 1 on that are here, by generation.
         measures: of the generations that are evaluated.
+        trained: whether a model that was made of this dataset stands already.
     """
 
     case: Case
@@ -54,6 +55,7 @@ class Material:
     real: Sequence[Entry]
     facts: Mapping[int, Mapping[str, Any]]
     measures: Mapping[int, Mapping[str, Any]]
+    trained: bool = False
 
     @property
     def numbered(self) -> list[Entry]:
@@ -82,6 +84,7 @@ def material_of(root: Path, plan: Plan, case: Case) -> Material:
         real,
         {t: manifest.facts for t, manifest in manifests.items() if manifest is not None},
         {t: measured for t, measured in evaluations(root, plan, name) if t < generation},
+        has_trained(root, case),
     )
 
 
@@ -106,19 +109,33 @@ def _question(material: Material) -> Section:
         "wrong rows: numbers of kept rows that you would have dropped, and of dropped rows that you would have kept;",
         "ranking, if you like: numbers of rows, the best first, from which a reward can be learnt.",
     ]
-    terms = f"Without a majority in time the answer is {case.review.default}."
+    still = case.outcome == "open"
+    terms = f" Without a majority in time the answer is {case.review.default}." if still else ""
     body = [
         tag("p", asked, class_="lead"),
-        tag("ul", [tag("li", answer) for answer in answers], class_="answers"),
-        tag("p", f"{case.told[:1].upper()}{case.told[1:]}. {terms}"),
+        tag("ul", [tag("li", answer) for answer in answers], class_="answers") if still else None,
+        tag("p", f"{case.told[:1].upper()}{case.told[1:]}.{terms}"),
+        tag("p", f"{trained_already(case)}.", class_="warning") if material.trained else None,
         tag("pre", tag("code", "\n".join(commands_of(case))), tabindex=0, role="region", aria_label="Commands"),
         _decisions(case),
     ]
-    return Section("question", "The question", "Answer on the flow run's page, or with one of these commands.", body)
+    how = "Answer on the flow run's page, or with one of these commands."
+    settled = f"It is settled: {case.outcome}. This command asks anew."
+    return Section("question", "The question", how if still else settled, body)
+
+
+def trained_already(case: Case) -> str:
+    """Return what a decision means that comes after the training."""
+    return (
+        f"Generation {case.generation} of {case.lineage} was trained on this dataset already: its model stays, and so "
+        "do later generations; a decision is recorded for the audit, and holds if the generation is trained anew"
+    )
 
 
 def commands_of(case: Case) -> list[str]:
-    """Return the commands that answer."""
+    """Return the commands that answer an open case, or ask anew about a settled one."""
+    if case.outcome != "open":
+        return [f"dwindle review {case.name} --again"]
     shown = ",".join(f"{row.number}" for row in case.shown[:2])
     told = f" --wrong {shown} --ranking {shown}" if shown else ""
     return [f"dwindle review {case.name} --{verdict} --reviewer NAME{told}" for verdict in ("approve", "reject")]
@@ -130,7 +147,7 @@ def _decisions(case: Case) -> Markup | None:
     rows = tuple(
         (
             one.reviewer,
-            one.decision,
+            one.decision if one in case.standing else f"{one.decision}, replaced",
             one.at,
             UNDEFINED if one.minutes is None else f"{one.minutes:g}",
             ", ".join(map(str, one.wrong)) or "none",

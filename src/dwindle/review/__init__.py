@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dwindle.review.agreement import Agreement, agreement
 from dwindle.review.case import Case, Decision, Shown
-from dwindle.review.cases import again, case_path, decided, demand, find_case, opened, postponed
+from dwindle.review.cases import again, case_path, decided, demand, find_case, has_trained, opened, postponed
 from dwindle.review.sample import values_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "decided",
     "demand",
     "find_case",
+    "has_trained",
     "opened",
     "postponed",
     "values_of",

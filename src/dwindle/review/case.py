@@ -96,7 +96,7 @@ class Case:
         review: the terms.
         asked: when the question was put, UTC.
         shown: the rows that reviewers are shown, those that train first.
-        decisions: in the order in which they came.
+        decisions: in the order in which they came; of one person's, the last one counts.
         outcome: what follows from them.
         by: what settled it: `majority`, `time-out`, or empty.
         earlier: earlier cases about this generation, as plain data: of another dataset, or opened again.
@@ -124,24 +124,29 @@ class Case:
         return datetime.fromisoformat(self.asked) + timedelta(seconds=self.review.timeout)
 
     @property
+    def standing(self) -> tuple[Decision, ...]:
+        """The decisions that count: the last one of each person."""
+        return _standing(self.decisions)
+
+    @property
     def agreement(self) -> Agreement:
         """How far the reviewers agree on the shown rows."""
         if not self.shown or not self.decisions:
             return Agreement(math.nan, math.nan, math.nan, "no row was judged")
         return agreement(
-            np.array([[row.kept != (row.number in one.wrong) for row in self.shown] for one in self.decisions], int)
+            np.array([[row.kept != (row.number in one.wrong) for row in self.shown] for one in self.standing], int)
         )
 
     def with_decision(self, decision: Decision) -> Case:
         """Return the case with one more decision, and settled if the majority can change no more.
 
+        What the same person has decided before counts no longer.
+
         Raises:
-            BadInput: if the case is settled, the reviewer has decided already, or a number stands for no row.
+            BadInput: if the case is settled, or a number stands for no row.
         """
         if self.outcome != "open":
             raise BadInput(f"{self.name} is {self.outcome} already; `--again` asks anew")
-        if decision.reviewer in (one.reviewer for one in self.decisions):
-            raise BadInput(f"reviewer = {decision.reviewer}: has decided about {self.name} already")
         self._hold("wrong", decision.wrong)
         self._hold("ranking", decision.ranking)
         return replace(self, decisions=(*self.decisions, decision))._settled()
@@ -157,8 +162,8 @@ class Case:
 
     def _settled(self) -> Case:
         """Settle the case if the decisions that are still to come cannot change the majority."""
-        approvals = sum(one.decision == "approve" for one in self.decisions)
-        waiting = max(0, self.review.reviewers - len(self.decisions))
+        approvals = sum(one.decision == "approve" for one in self.standing)
+        waiting = max(0, self.review.reviewers - len(self.standing))
         if 2 * approvals > self.review.reviewers:
             return replace(self, outcome="approved", by="majority")
         if 2 * (approvals + waiting) <= self.review.reviewers:
@@ -176,13 +181,17 @@ class Case:
         """How it stands, in a few words."""
         if self.by == "time-out":
             return f"{self.outcome} by time-out, after {self.review.timeout:g} s without a majority"
-        voices = ", ".join(f"{one.reviewer} {one.decision}s" for one in self.decisions) or "nobody has decided yet"
+        voices = ", ".join(f"{one.reviewer} {one.decision}s" for one in self.standing) or "nobody has decided yet"
         if self.outcome == "open":
             many = self.review.reviewers
             who = f"a majority of {many} decides" if many > 1 else "one reviewer decides"
             return f"open until {self.deadline:%Y-%m-%d %H:%M:%S} UTC, {who}: {voices}"
-        notes = "; ".join(f"{one.reviewer}: {one.note}" for one in self.decisions if one.note)
-        return f"{self.outcome} by majority: {voices}{f' ({notes})' if notes else ''}"
+        notes = "; ".join(f"{one.reviewer}: {one.note}" for one in self.standing if one.note)
+        said = f" ({notes})" if notes else ""
+        verdict = "approve" if self.outcome == "approved" else "reject"
+        if 2 * sum(one.decision == verdict for one in self.standing) > self.review.reviewers:
+            return f"{self.outcome} by majority: {voices}{said}"
+        return f"{self.outcome}: {voices}, and a majority for approval can no longer be had{said}"
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -191,9 +200,9 @@ class Case:
 
     @property
     def every_decision(self) -> tuple[Decision, ...]:
-        """The decisions about this generation, those of earlier cases too, in the order in which they came."""
-        before = (_decision(one) for case in self.earlier for one in case["decisions"])
-        return (*before, *self.decisions)
+        """The decisions that count about this generation, those of earlier cases too, in the order they came."""
+        before = (one for case in self.earlier for one in _standing([*map(_decision, case["decisions"])]))
+        return (*before, *self.standing)
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Case:
@@ -209,6 +218,12 @@ class Case:
             return Case(**known | {"review": Review(**known["review"]), "earlier": tuple(known["earlier"])})
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not a review: {error}") from error
+
+
+def _standing(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+    """Return the last decision of each person, whose name may be spelled in capitals or with other blanks."""
+    last = {" ".join(one.reviewer.split()).casefold(): place for place, one in enumerate(decisions)}
+    return tuple(decisions[place] for place in sorted(last.values()))
 
 
 def _decision(plain: Mapping[str, Any]) -> Decision:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from dwindle.data.manifest import read_manifest
 from dwindle.data.workspace import held, publish_document, read_document, sweep_litter
 from dwindle.errors import BadInput, DataDamaged, Rejected, Undecided
 from dwindle.review.case import Case, Decision, now, spelled
 from dwindle.review.sample import dataset_of, drawn_sample, values_of
 from dwindle.review_terms import Review
 
-__all__ = ["again", "case_path", "decided", "demand", "find_case", "opened", "postponed"]
+__all__ = ["again", "case_path", "decided", "demand", "find_case", "has_trained", "opened", "postponed"]
 
 
 def case_path(root: Path, lineage: str, generation: int) -> Path:
@@ -43,6 +44,12 @@ def find_case(root: Path, lineage: str, generation: int, *, timed: bool = True) 
     except ValueError as error:
         raise DataDamaged(f"{path}: {error}") from error
     return case.at(now()) if timed else case
+
+
+def has_trained(root: Path, case: Case) -> bool:
+    """Say whether a model of the generation stands that was made of the dataset which the case is about."""
+    model = read_manifest(root / f"models/{case.lineage}/{case.generation:03d}")
+    return model is not None and model.inputs.get("train") == case.digest
 
 
 def opened(root: Path, review: Review, lineage: str, generation: int) -> Case:
