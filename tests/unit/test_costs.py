@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import pytest
 
@@ -14,10 +15,12 @@ from dwindle.judging.cost_figure import cost_figure
 from dwindle.judging.cost_tables import cost_table, generations_table
 from dwindle.judging.costs import SHARED, Cost, costs, in_all, money
 from dwindle.judging.newest import newest_cost, newest_fidelity
+from dwindle.judging.showing import show_cost, show_fidelity, show_frontier, show_scorecard
 from dwindle.report.canvas import styled
 from dwindle.report.page import write_report
 from dwindle.stages.runner import run_stage
 from dwindle.stages.seconds import stage_seconds
+from dwindle.stages.steps import output
 from tests.unit.made_sweep import planned
 
 PARAMS = """\
@@ -55,6 +58,39 @@ def test_rows_and_tokens_are_counted_for_all_chains(found):
     assert last.trained_tokens == 3 * last.generated_tokens > 0
     first = next(one for one in found if (one.lineage, one.generation) == ("replace", 0))
     assert (first.generated, first.trained) == (0, 90)
+
+
+def test_a_dataset_that_was_refused_trained_no_row(grown, tmp_path):
+    root, plan = grown
+    shutil.copytree(root, tmp_path / "own")
+    for stage in ("train", "evaluate"):
+        place = tmp_path / "own" / output(f"{stage}@replace-g002", plan)
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    last = costs(tmp_path / "own", plan, Prices(), ["replace"])[-1]
+    assert (last.generation, last.generated, last.trained, last.trained_tokens) == (2, 90, 0, 0.0)
+
+
+def test_lineages_are_those_of_the_plan_whatever_params_say(grown, tmp_path, capsys):
+    root = tmp_path / "own"
+    shutil.copytree(grown[0], root)
+    params = root / "params.yaml"
+    params.write_text(PARAMS.replace("replace:", "renamed:") + "prices: {cpu_hour: 1.0}\n")
+    show_cost(params, "replace", as_json=False)
+    show_fidelity(params, "replace", generation=None, curated=False, as_json=False)
+    show_scorecard(params, (), generation=None)
+    told = capsys.readouterr().out
+    assert "cost-replace.png" in told
+    assert not (root / "plots" / "dear" / "cost.png").exists()
+    for wrong in (
+        lambda: show_cost(params, "renamed", as_json=False),
+        lambda: show_fidelity(params, "renamed", generation=None, curated=False, as_json=False),
+        lambda: show_scorecard(params, ["renamed"], generation=None),
+        lambda: show_frontier(params, ["renamed"], privacy="", utility=""),
+    ):
+        with pytest.raises(BadInput, match="no lineage 'renamed'"):
+            wrong()
+    with pytest.raises(BadInput, match="add training_overlap to metrics"):
+        show_frontier(params, (), privacy="", utility="")
 
 
 def test_the_bytes_are_those_on_the_disk_each_file_once(grown, found):

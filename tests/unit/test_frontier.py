@@ -60,7 +60,8 @@ def test_the_front_is_what_no_generation_beats_the_most_private_first(tmp_path):
     ]
     assert all(one.share == 1.0 for one in found.front)
     table = frontier_table(found)
-    assert [row[0] for row in table.rows] == ["replace", "accumulate", "replace, accumulate"]
+    assert [row[0] for row in table.rows] == ["replace", "accumulate", "all"]
+    assert table.notes[0].startswith("3 of 5 generations, shared ones counted once,")
 
 
 def test_where_chains_cannot_tell_the_front_says_so(tmp_path):

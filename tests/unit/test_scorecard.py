@@ -21,7 +21,7 @@ from dwindle.plan import chain_key
 from dwindle.purposes import PURPOSES
 from dwindle.report.canvas import styled
 from dwindle.stages.steps import output
-from tests.unit.made_sweep import around, made_sweep, planned
+from tests.unit.made_sweep import around, made_sweep, planned, publish
 
 CHAINS = [0.9, 1.0, 1.1, 1.2]
 
@@ -82,6 +82,15 @@ def test_a_lineage_that_is_not_evaluated_so_far_is_named(tmp_path, plan):
         scorecard(tmp_path, plan, ["blend"])
     with pytest.raises(BadInput, match="replace: evaluated up to generation 1, not at generation 3"):
         scorecard(tmp_path, plan, ["replace"], generation=3)
+
+
+def test_a_lineage_that_ended_earlier_is_left_out_with_a_note(tmp_path, plan):
+    publish(tmp_path, plan, {"accumulate": {2: {"frechet": CHAINS}}})
+    found = scorecard(tmp_path, plan, ["replace", "accumulate", "blend"], generation=2)
+    assert found.generations == {"accumulate": 2}
+    notes = scorecard_tables(found)[0].notes
+    assert "left out: replace: evaluated up to generation 1, not at generation 2" in notes
+    assert "left out: blend: not evaluated yet, not at generation 2" in notes
 
 
 def datasets(root, plan, lineage, purpose=""):
@@ -149,3 +158,18 @@ def test_the_picture_draws_a_bar_for_each_ratio(tmp_path, plan):
     )
     assert next(text.get_text() for text in diversity.get_yticklabels()) == "recall ↑"
     assert not scale.patches  # no dataset is there
+
+
+def test_the_picture_marks_what_fell_to_0_and_says_where_nothing_changed(tmp_path):
+    gone = {0: {"recall": CHAINS, "coverage": CHAINS}, 1: {"recall": [0.0] * 4, "coverage": [0.0, 0.1, 0.1, 0.1]}}
+    plan = made_sweep(tmp_path, {"replace": gone})
+    for t in (0, 1):
+        publish(tmp_path, plan, {"replace": {t: gone[t] | {"frechet": CHAINS}}})
+    found = scorecard(tmp_path, plan, ["replace"])
+    assert (one(found, "replace", "recall").zero, one(found, "replace", "coverage").zero) == (1.0, 0.25)
+    with styled():
+        figure = scorecard_figure("made", found)
+        figure.draw_without_rendering()
+    quality, _, diversity = figure.axes
+    assert [text.get_text() for text in quality.texts] == ["unchanged"]
+    assert [text.get_text() for text in diversity.texts] == ["← 0", "← 0 in 25% of chains"]

@@ -26,9 +26,8 @@ def one_corpus(plan: Plan, lineages: Sequence[str]) -> None:
     """
     found: dict[str, list[str]] = {}
     for name in lineages:
-        source = plan.recipes[name]["source"]
+        kind, source = plan.recipe(name).source.kind, plan.recipes[name]["source"]
         settings = ", ".join(f"{key} {json.dumps(value)}" for key, value in source.items() if key != "name")
-        kind = plan.recipe(name).source.kind
         found.setdefault(f"{kind} of {source['name']} ({settings})", []).append(name)
     if len(found) > 1:
         told = "; ".join(f"{corpus}: {', '.join(names)}" for corpus, names in found.items())

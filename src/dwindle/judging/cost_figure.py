@@ -11,6 +11,7 @@ import numpy as np
 from dwindle.config.prices import Prices
 from dwindle.contracts import FloatArray
 from dwindle.judging.costs import Cost
+from dwindle.judging.key import beside_key, draw_key
 from dwindle.plan import Plan
 from dwindle.report.canvas import INK, QUIET, colours, markers, plain_ticks, plots_folder, save, styled
 from dwindle.report.panels import Panel, panels_of
@@ -22,24 +23,30 @@ if TYPE_CHECKING:
 __all__ = ["cost_figure", "draw_cost"]
 
 
-def draw_cost(root: Path, plan: Plan, found: Sequence[Cost], prices: Prices) -> Path | None:
-    """Draw cost against quality into `plots/<sweep>/cost.png`; None if nothing has a quality yet."""
+def draw_cost(root: Path, plan: Plan, found: Sequence[Cost], prices: Prices, lineage: str = "") -> Path | None:
+    """Draw cost against quality; None if nothing has a quality yet.
+
+    Args:
+        root: the workspace; the picture is `plots/<sweep>/cost.png` in it, or `cost-<lineage>.png`.
+        plan: its plan.
+        found: the costs.
+        prices: the price list.
+        lineage: the one lineage that the costs are of; empty for all.
+    """
+    name = f"cost-{lineage}.png" if lineage else "cost.png"
     with styled():
         figure = cost_figure(root, plan, found, prices)
-        return None if figure is None else save(figure, plots_folder(root, plan.sweep) / "cost.png")
+        return None if figure is None else save(figure, plots_folder(root, plan.sweep) / name)
 
 
 def cost_figure(root: Path, plan: Plan, found: Sequence[Cost], prices: Prices) -> Figure | None:
     """Return the figure: the first headline measure of each lineage over what was spent up to each generation."""
-    from matplotlib.figure import Figure
-
     panel = panels_of(root, plan)[0]
     names = [name for name in dict.fromkeys(one.lineage for one in found) if name in panel.series]
     if not names:
         return None
     unit, of = _scale(found, prices)
-    figure = Figure(figsize=(6.4, 4.6))
-    axes = figure.add_axes((0.13, 0.12, 0.84, 0.7))
+    figure, axes = beside_key(names, 4.6)
     figure.text(0.015, 0.98, f"{plan.sweep}: what does quality cost?", size=13, weight="bold", va="top", color=INK)
     about = "a path is a lineage, a mark a generation, the last one numbered; 95 % intervals over chains"
     figure.text(0.015, 0.92, about, size=7.8, color=QUIET, va="top")
@@ -56,7 +63,7 @@ def cost_figure(root: Path, plan: Plan, found: Sequence[Cost], prices: Prices) -
         axes.set_yscale("log")
         plain_ticks(axes.yaxis)
     axes.set(xlabel=f"spent so far [{unit}]", ylabel=heading(panel.name, panel.measure, panel.real))
-    axes.legend(frameon=False, fontsize=7.5, loc="best")
+    draw_key(axes, names)
     return figure
 
 

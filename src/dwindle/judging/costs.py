@@ -161,7 +161,8 @@ def _generation(
     whole = all(stage in spent for stage in there)
     devices = _devices(root, plan, key, manifests)
     generated = _made(manifests["generate"]) + _made_again(manifests["curate"])
-    trained = _total(manifests["curate"])
+    fitted = manifests["train"] is not None or places["evaluate"].exists()  # a refused dataset trained nothing
+    trained = _total(manifests["curate"]) if fitted else 0
     texts = recipe.source.kind == "sequences"
     long = [_length(places[stage], manifests[stage]) if texts else math.nan for stage in ("generate", "curate")]
     known = math.fsum(spent.values()) * recipe.threads

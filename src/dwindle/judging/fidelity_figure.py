@@ -110,8 +110,10 @@ def _draw_tops(first: Axes, second: Axes, shown: Sequence[ColumnFidelity]) -> No
         ("variety, log ratio to real", one.spread, _is_spread(one)),
     ]
     _draw_forest(second, f"all {one.name}: {one.verdict}", told, [(contrast, off) for _, contrast, off in lines])
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # the line of 0 ends at the words
     for row, (line, _, _) in enumerate(lines):
-        second.annotate(line, (0.02, row - 0.22), xycoords=("axes fraction", "data"), size=7, color=QUIET)
+        place = (0.02, row - 0.22)
+        second.annotate(line, place, xycoords=("axes fraction", "data"), size=7, color=QUIET, bbox=ground)
 
 
 def _is_shifted(one: ColumnFidelity) -> bool:

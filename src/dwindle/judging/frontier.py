@@ -143,7 +143,8 @@ def _measure(
     if not found:
         kind = plan.recipe(lineages[0]).source.kind
         able = sorted(name for name in names("metrics") if _measures(component("metrics", name), known, kind))
-        told = f"add one of {', '.join(able)} to metrics" if able else f"no metric of {kind} measures it"
+        which = able[0] if len(able) == 1 else f"one of {', '.join(able)}"
+        told = f"add {which} to metrics" if able else f"no metric of {kind} measures it"
         raise BadInput(f"{plan.sweep}: no measure of {what} is evaluated; {told}, and run the sweep again")
     return found
 

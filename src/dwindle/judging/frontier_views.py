@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dwindle.judging.frontier import Frontier, Point
+from dwindle.judging.key import beside_key, draw_key
 from dwindle.report.canvas import INK, QUIET, colours, markers, plots_folder, save, styled
 from dwindle.report.text_table import TextTable
 from dwindle.report.wording import UNDEFINED, quoted
@@ -19,39 +21,50 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_frontier", "frontier_figure", "frontier_table"]
 
-_WITHIN = 10
-"""Lineages that have a name at their line's end; with more there is a key."""
+_NAMED = 3
+"""Lineages of a shared generation that the table names one by one."""
 
 
 def frontier_table(found: Frontier) -> TextTable:
     """Return the generations on the front, the most private one first."""
-    same: dict[tuple[object, ...], list[str]] = {}  # lineages share their generation 0
-    for point in found.front:
-        same.setdefault(_place(point), []).append(point.lineage)
+    lineages = {point.lineage for point in found.points}
+    front = _shared(found.front)
     rows = tuple(
         (
-            ", ".join(same[_place(point)]),
-            f"{point.generation}",
-            quoted(*point.privacy),
-            quoted(*point.utility),
-            UNDEFINED if math.isnan(point.share) else f"{point.share:.0%}",
+            _whose([point.lineage for point in alike], len(lineages)),
+            f"{alike[0].generation}",
+            quoted(*alike[0].privacy),
+            quoted(*alike[0].utility),
+            UNDEFINED if math.isnan(alike[0].share) else f"{alike[0].share:.0%}",
         )
-        for point in found.front
-        if same[_place(point)][0] == point.lineage
+        for alike in front
     )
     columns = ("lineage", "generation", *found.headings, "on the front")
-    unsure = sum(point.share >= 0.05 and not point.on_front for point in found.points)
+    unsure = len(_shared([point for point in found.points if point.share >= 0.05 and not point.on_front]))
     notes = [
-        f"{len(found.front)} of {len(found.points)} generations are on the front, by their means; the last column says "
-        "in how many of the resamples of chains",
+        f"{len(front)} of {len(_shared(found.points))} generations, shared ones counted once, are on the front, by "
+        "their means; the last column says in how many of the resamples of chains",
     ]
     notes += [f"generations beside these that are on it in at least 5 % of the resamples: {unsure}"] if unsure else []
     title = "frontier of privacy and utility: no generation is better in both [95 % interval over chains]"
     return TextTable("frontier", title, columns, rows, (*notes, *found.notes))
 
 
-def _place(point: Point) -> tuple[object, ...]:
-    return point.generation, point.privacy, point.utility, point.share
+def _shared(points: Sequence[Point]) -> list[list[Point]]:
+    """Return the points, those together that lineages share, as they share generation 0."""
+    same: dict[str, list[Point]] = {}
+    for point in points:
+        place = f"{point.generation} {point.privacy} {point.utility}"  # as text, because nan does not equal itself
+        same.setdefault(place, []).append(point)
+    return list(same.values())
+
+
+def _whose(names: Sequence[str], lineages: int) -> str:
+    """Spell the lineages of a shared generation: all of them as `all`, and of many the first ones."""
+    if len(names) == lineages > 1:
+        return "all"
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def draw_frontier(root: Path, sweep: str, found: Frontier) -> Path:
@@ -62,20 +75,16 @@ def draw_frontier(root: Path, sweep: str, found: Frontier) -> Path:
 
 def frontier_figure(sweep: str, found: Frontier) -> Figure:
     """Return the figure: a path a lineage through its generations, and the front."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 5.0))
-    axes = figure.add_axes((0.12, 0.11, 0.85, 0.73))
+    names = list(dict.fromkeys(point.lineage for point in found.points))
+    figure, axes = beside_key(names, 5.0)
     figure.text(0.015, 0.98, f"{sweep}: what does privacy cost?", size=13, weight="bold", va="top", color=INK)
     about = "a path is a lineage, ○ generation 0; crosses: 95 % intervals over chains on the front; dashed: the front"
     figure.text(0.015, 0.925, about, size=7.8, color=QUIET, va="top")
-    names = list(dict.fromkeys(point.lineage for point in found.points))
     _draw_paths(axes, found, names)
     _draw_front(axes, found)
     axes.set(xlabel=found.headings[0], ylabel=found.headings[1])
     _turn(axes, found)
-    if len(names) <= _WITHIN:
-        axes.legend(frameon=False, fontsize=7.5, loc="best")
+    draw_key(axes, names)
     return figure
 
 

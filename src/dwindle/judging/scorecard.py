@@ -40,6 +40,7 @@ class Score:
         is_ratio: whether it is a ratio.
         change: whether the whole interval is better than generation 0, or worse.
         left_out: why it does not count; empty if it does.
+        zero: share of chains where it fell to 0, which is why there is no ratio; 0 if there is one.
     """
 
     lineage: str
@@ -51,6 +52,7 @@ class Score:
     is_ratio: bool
     change: Change
     left_out: str = ""
+    zero: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ class Scorecard:
         generations: which generation of each lineage.
         purposes: what its rows are for; empty for none.
         scores: by lineage, axis and measure.
+        notes: which lineages are left out, and how far these are evaluated.
     """
 
     generations: dict[str, int]
     purposes: dict[str, PurposeName]
     scores: tuple[Score, ...]
+    notes: tuple[str, ...] = ()
 
     def of(self, lineage: str, axis: Axis) -> list[Score]:
         """Return the scores of a lineage on an axis that count."""
@@ -82,28 +86,39 @@ def scorecard(root: Path, plan: Plan, lineages: Sequence[str], *, generation: in
         lineages: which ones.
         generation: t; None for the newest evaluated one of each.
 
+    Returns:
+        The scorecard; a lineage that is not evaluated so far is left out, and a note says so.
+
     Raises:
-        BadInput: if their rows differ in kind or source, or one is not evaluated so far.
+        BadInput: if their rows differ in kind or source, or none is evaluated so far.
     """
     one_corpus(plan, lineages)
     gathered = gather(root, plan)
-    which = {name: _generation(gathered, name, generation) for name in lineages}
+    which, notes = _generations(gathered, lineages, generation)
     purposes = {name: _purpose(root, plan, name, t) for name, t in which.items()}
     scores = [
         score
         for name, t in which.items()
         for score in (*_measured(plan, gathered, name, t, purposes[name]), *_scale(root, plan, name, t))
     ]
-    return Scorecard(which, purposes, tuple(scores))
+    return Scorecard(which, purposes, tuple(scores), notes)
 
 
-def _generation(gathered: Gathered, name: str, asked: int | None) -> int:
-    known = {int(t) for by_lineage in gathered.values() if name in by_lineage for t in by_lineage[name].generations}
-    if not known or (asked is not None and asked not in known):
+def _generations(
+    gathered: Gathered, lineages: Sequence[str], asked: int | None
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the generation of each lineage that has it, and how far the others are."""
+    which, short = {}, []
+    for name in lineages:
+        known = {int(t) for series in gathered.values() if name in series for t in series[name].generations}
+        if known and (asked is None or asked in known):
+            which[name] = max(known) if asked is None else asked
+            continue
         told = f"evaluated up to generation {max(known)}" if known else "not evaluated yet"
-        wanted = "" if asked is None else f", not at generation {asked}"
-        raise BadInput(f"{name}: {told}{wanted}; `dwindle run` grows it")
-    return max(known) if asked is None else asked
+        short.append(f"{name}: {told}" + ("" if asked is None else f", not at generation {asked}"))
+    if not which:
+        raise BadInput(*(f"{told}; `dwindle run` grows it" for told in short))
+    return which, tuple(f"left out: {told}" for told in short)
 
 
 def _purpose(root: Path, plan: Plan, name: str, generation: int) -> PurposeName:
@@ -137,7 +152,8 @@ def _measured(plan: Plan, gathered: Gathered, name: str, generation: int, purpos
         arrow = {"higher": "↑", "lower": "↓"}.get(better, "≈ real")
         heading = f"{measure} {arrow} [{known.unit}]"
         told = left_out(purpose, measure)
-        yield Score(name, axis_of(measure), measure, heading, value, relative, is_ratio, change, told)
+        zero = _zero(series.chains[place], first)
+        yield Score(name, axis_of(measure), measure, heading, value, relative, is_ratio, change, told, zero)
 
 
 def _relative(now: FloatArray, first: FloatArray) -> tuple[Summary, bool]:
@@ -148,6 +164,14 @@ def _relative(now: FloatArray, first: FloatArray) -> tuple[Summary, bool]:
         ratio[defined] = now[defined] / first[defined]
         return summarize(ratio, scale="log", reason="no value now or at generation 0"), True
     return summarize(now - first, reason="no value now or at generation 0"), False
+
+
+def _zero(now: FloatArray, first: FloatArray) -> float:
+    """Return the share of chains that are 0 now; 0 where generation 0 was not positive or a value is negative."""
+    both = np.isfinite(now) & np.isfinite(first)
+    if not both.any() or (first[both] <= 0).any() or (now[both] < 0).any():
+        return 0.0
+    return float((now[both] == 0).mean())
 
 
 def _change(now: FloatArray, first: FloatArray, better: Better, real: float | None) -> Change:

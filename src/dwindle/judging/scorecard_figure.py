@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from dwindle.judging.axes import Axis
 from dwindle.judging.scorecard import Score, Scorecard
-from dwindle.report.canvas import INK, QUIET, colours, plain_ticks, plots_folder, save, styled
+from dwindle.report.canvas import INK, QUIET, colours, darker, plain_ticks, plots_folder, save, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,17 +51,16 @@ def scorecard_figure(sweep: str, found: Scorecard) -> Figure:
 
 
 def _shown(found: Scorecard, axis: Axis) -> dict[str, dict[str, Score]]:
-    """Return the ratios of an axis by heading, then by lineage."""
+    """Return the ratios of an axis, and what fell to 0, by heading, then by lineage."""
     measures: dict[str, dict[str, Score]] = {}
     for name in found.generations:
         for one in found.of(name, axis):
-            if one.is_ratio and math.isfinite(one.relative.mean):
+            if one.zero or (one.is_ratio and math.isfinite(one.relative.mean)):
                 measures.setdefault(one.heading.partition(" [")[0], {})[name] = one
     return dict(list(measures.items())[:_MOST])
 
 
 def _draw_axis(axes: Axes, axis: Axis, measures: dict[str, dict[str, Score]], names: list[str]) -> None:
-    palette, step = colours(names), 0.8 / max(len(names), 1)
     axes.set_title(axis)
     axes.grid(visible=False, axis="y")
     if not measures:
@@ -70,19 +69,38 @@ def _draw_axis(axes: Axes, axis: Axis, measures: dict[str, dict[str, Score]], na
         axes.set_yticks([])
         return
     axes.set_xscale("log")
-    for row, by_lineage in enumerate(measures.values()):
-        for name, one in by_lineage.items():
-            height = row + (names.index(name) - (len(names) - 1) / 2) * step
-            ends, mean = one.relative, one.relative.mean
-            axes.barh(height, mean - 1, step * 0.85, left=1, color=palette[name], alpha=0.75, gid=f"{name}.{row}")
-            if math.isfinite(ends.high - ends.low):
-                axes.plot([ends.low, ends.high], [height] * 2, color=INK, linewidth=1.0)
     axes.axvline(1.0, color=INK, linewidth=0.9)
+    for row, by_lineage in enumerate(measures.values()):
+        _draw_row(axes, row, by_lineage, names)
     axes.set(ylim=(len(measures) - 0.5, -0.5), xlabel="times generation 0")
     axes.set_yticks(range(len(measures)), list(measures))
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.8), max(high, 1.25))
     plain_ticks(axes.xaxis)
+    if all(map(_is_unchanged, (one for by_lineage in measures.values() for one in by_lineage.values()))):
+        ground = {"facecolor": "white", "edgecolor": "none"}
+        axes.text(0.5, 0.5, "unchanged", transform=axes.transAxes, ha="center", va="center", color=QUIET, bbox=ground)
+
+
+def _draw_row(axes: Axes, row: int, by_lineage: dict[str, Score], names: list[str]) -> None:
+    """Draw a bar a lineage; on a logarithmic axis 0 lies beyond its left end, where an arrow points."""
+    palette, step = colours(names), 0.8 / max(len(names), 1)
+    for name, one in by_lineage.items():
+        height = row + (names.index(name) - (len(names) - 1) / 2) * step
+        if one.zero:
+            told = "← 0" if one.zero == 1 else f"← 0 in {one.zero:.0%} of chains"
+            place, way = (0.01, height), ("axes fraction", "data")
+            axes.annotate(told, place, xycoords=way, size=6.5, va="center", color=darker(palette[name]))
+            continue
+        ends, mean = one.relative, one.relative.mean
+        axes.barh(height, mean - 1, step * 0.85, left=1, color=palette[name], alpha=0.75, gid=f"{name}.{row}")
+        if math.isfinite(ends.high - ends.low):
+            axes.plot([ends.low, ends.high], [height] * 2, color=INK, linewidth=1.0)
+
+
+def _is_unchanged(one: Score) -> bool:
+    spread = one.relative.high - one.relative.low
+    return one.is_ratio and one.relative.mean == 1 and (spread == 0 or math.isnan(spread))
 
 
 def _draw_key(figure: Figure, found: Scorecard) -> None:

@@ -42,7 +42,7 @@ def _tally(scores: list[Score]) -> str:
 
 
 def _notes(found: Scorecard) -> Iterator[str]:
-    """Yield for each purpose what counted, and what was left out and why."""
+    """Yield for each purpose what counted, and what was left out and why; last, which lineages are."""
     for purpose in dict.fromkeys(found.purposes.values()):
         names = {name for name, own in found.purposes.items() if own == purpose}
         scores = [one for one in found.scores if one.lineage in names and one.axis != "scale"]
@@ -55,6 +55,7 @@ def _notes(found: Scorecard) -> Iterator[str]:
                 reasons.setdefault(one.left_out, {})[one.measure] = None
         for reason, measures in reasons.items():
             yield f"{purpose} leaves out {', '.join(measures)}: {reason}"
+    yield from found.notes
 
 
 def _axis(found: Scorecard, axis: Axis) -> TextTable:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dwindle.config.sweep import Sweep, load_sweep
-from dwindle.errors import BadInput
-from dwindle.plan import read_plan
+from dwindle.config.sweep import load_sweep
+from dwindle.errors import BadInput, nearest
+from dwindle.plan import Plan, read_plan
 from dwindle.report.text_table import print_table
 
 __all__ = ["show_cost", "show_fidelity", "show_frontier", "show_scorecard"]
@@ -25,16 +25,16 @@ def show_fidelity(params: Path, lineage: str, *, generation: int | None, curated
     from dwindle.judging.fidelity_tables import fidelity_tables
     from dwindle.judging.plain import plain
 
-    sweep = load_sweep(params)
-    plan = read_plan(sweep.root)
-    (name,) = _chosen(sweep, [lineage])
-    found = fidelity(sweep.root, plan, name, generation=generation, curated=curated)
+    root = params.resolve().parent
+    plan = read_plan(root)
+    (name,) = _chosen(plan, [lineage])
+    found = fidelity(root, plan, name, generation=generation, curated=curated)
     if as_json:
         print(json.dumps(plain(found), indent=1, allow_nan=False))
         return
     for table in fidelity_tables(found):
         print_table(table)
-    print(f"\npicture   {draw_fidelity(sweep.root, plan.sweep, found)}")
+    print(f"\npicture   {draw_fidelity(root, plan.sweep, found)}")
 
 
 def show_scorecard(params: Path, lineages: Sequence[str], *, generation: int | None) -> None:
@@ -47,12 +47,12 @@ def show_scorecard(params: Path, lineages: Sequence[str], *, generation: int | N
     from dwindle.judging.scorecard_figure import draw_scorecard
     from dwindle.judging.scorecard_tables import scorecard_tables
 
-    sweep = load_sweep(params)
-    plan = read_plan(sweep.root)
-    found = scorecard(sweep.root, plan, _chosen(sweep, lineages), generation=generation)
+    root = params.resolve().parent
+    plan = read_plan(root)
+    found = scorecard(root, plan, _chosen(plan, lineages), generation=generation)
     for table in scorecard_tables(found):
         print_table(table)
-    print(f"\npicture   {draw_scorecard(sweep.root, plan.sweep, found)}")
+    print(f"\npicture   {draw_scorecard(root, plan.sweep, found)}")
 
 
 def show_frontier(params: Path, lineages: Sequence[str], *, privacy: str, utility: str) -> None:
@@ -64,11 +64,11 @@ def show_frontier(params: Path, lineages: Sequence[str], *, privacy: str, utilit
     from dwindle.judging.frontier import frontier
     from dwindle.judging.frontier_views import draw_frontier, frontier_table
 
-    sweep = load_sweep(params)
-    plan = read_plan(sweep.root)
-    found = frontier(sweep.root, plan, _chosen(sweep, lineages), privacy=privacy, utility=utility)
+    root = params.resolve().parent
+    plan = read_plan(root)
+    found = frontier(root, plan, _chosen(plan, lineages), privacy=privacy, utility=utility)
     print_table(frontier_table(found))
-    print(f"\npicture   {draw_frontier(sweep.root, plan.sweep, found)}")
+    print(f"\npicture   {draw_frontier(root, plan.sweep, found)}")
 
 
 def show_cost(params: Path, lineage: str, *, as_json: bool) -> None:
@@ -82,26 +82,29 @@ def show_cost(params: Path, lineage: str, *, as_json: bool) -> None:
     from dwindle.judging.costs import costs
     from dwindle.judging.plain import plain
 
-    sweep = load_sweep(params)
-    plan = read_plan(sweep.root)
-    chosen = _chosen(sweep, [lineage] if lineage else [])
-    found = costs(sweep.root, plan, sweep.prices, chosen)
+    root = params.resolve().parent
+    plan = read_plan(root)
+    chosen = _chosen(plan, [lineage] if lineage else [])
+    prices = load_sweep(params).prices
+    found = costs(root, plan, prices, chosen)
     if not any(one.lineage in chosen for one in found):
         raise BadInput(f"{', '.join(chosen)}: nothing is grown yet; `dwindle run` grows it")
     if as_json:
         print(json.dumps(plain(found), indent=1, allow_nan=False))
         return
-    print_table((generations_table if lineage else cost_table)(found, sweep.prices))
-    picture = draw_cost(sweep.root, plan, found, sweep.prices)
+    print_table((generations_table if lineage else cost_table)(found, prices))
+    picture = draw_cost(root, plan, found, prices, lineage)
     if picture is not None:
         print(f"\npicture   {picture}")
 
 
-def _chosen(sweep: Sweep, lineages: Sequence[str]) -> tuple[str, ...]:
-    """Return the lineages that are named, each once, or all of them.
+def _chosen(plan: Plan, lineages: Sequence[str]) -> tuple[str, ...]:
+    """Return the lineages of the plan that are named, each once, or all of them.
 
     Raises:
-        BadInput: if there is no such lineage.
+        BadInput: naming those that the plan does not have.
     """
-    named = dict.fromkeys(name for asked in lineages for name in sweep.chosen(asked))
-    return tuple(named) or tuple(sweep.lineages)
+    unknown = [f"no lineage '{name}'{nearest(name, plan.recipes)}" for name in lineages if name not in plan.recipes]
+    if unknown:
+        raise BadInput(*dict.fromkeys(unknown))
+    return tuple(dict.fromkeys(lineages)) or tuple(plan.recipes)
