@@ -17,6 +17,7 @@ from dwindle.errors import BadInput, DataDamaged
 from dwindle.plan import STAGES, Plan, read_plan, stage_digest, unroll
 from dwindle.stages.runner import run_stage
 from dwindle.survey import damaged, survey
+from dwindle.versioning.lock_file import recorded_hashes
 
 __all__ = [
     "run_one",
@@ -55,8 +56,9 @@ def run_one(root: Path, name: str, digest: str = "") -> None:
 
 
 def show_status(params: Path) -> None:
-    """Print a line a lineage: generations done, digest, what is missing."""
+    """Print a line a lineage: generations done, digest, what is missing or what ended it."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from dwindle.report.progress import inside
@@ -70,7 +72,9 @@ def show_status(params: Path) -> None:
         reached = f"{state.done} of {state.wanted}" if state.done >= 0 else f"none of {state.wanted}"
         running = inside(sweep.root, state.name, state.done + 1)
         missing = f"{state.next_stage or 'nothing'}{f' ({running})' if running else ''}"
-        table.add_row(state.name, reached, state.digest[:12], missing, str(state.environments))
+        if state.ended and not running:
+            missing = f"ended: {state.ended}"
+        table.add_row(state.name, reached, state.digest[:12], escape(missing), str(state.environments))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     if unroll(sweep) != plan:
@@ -145,15 +149,18 @@ def show_simulation(family: str, settings: Sequence[str]) -> None:
 
 
 def show_damage(params: Path) -> None:
-    """Read every byte of the plan's outputs and print what is wrong.
+    """Read every byte of the plan's outputs and print what is wrong; what was never made is counted, and is no damage.
 
     Raises:
         DataDamaged: if anything is.
     """
     root = params.resolve().parent
-    found = dict(damaged(root, read_plan(root)))
+    plan = read_plan(root)
+    found = dict(damaged(root, plan, recorded_hashes(root)))
     wrong = [message for message in found.values() if message]
     print(f"{len(found) - len(wrong)} of {len(found)} outputs are what their manifests say")
+    if missing := len(plan.real) + len(plan.chain) * len(STAGES) - len(found):
+        print(f"{missing} more of the plan were not made; `dwindle status` says what ended or is still to be grown")
     if wrong:
         raise DataDamaged("\n".join([*wrong, "run the sweep again to grow what is missing or damaged, or `dvc pull`"]))
 

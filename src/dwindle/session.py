@@ -26,6 +26,7 @@ from dwindle.report.profiles import details, extinctions, passages, profile_tags
 from dwindle.report.progress import Progress
 from dwindle.report.summary import Summary
 from dwindle.stages.cohorts import divided
+from dwindle.stages.endings import note_ending
 from dwindle.stages.equipment import equipped, prepared
 from dwindle.stages.results import collapsed, evaluations, is_done
 from dwindle.stages.runner import run_stage
@@ -254,8 +255,7 @@ class Session:
         done, _ = finished_generations(self.root, self.plan, name)
         if done >= 0:
             await self._at_desk(self._recorder.enter, name, done)
-        ended = self.ended.get(name)
-        outcome = ended.outcome if isinstance(ended, Ended) else status.lower()
+        outcome = note_ending(self.root, self.plan, name, done, self.ended.get(name)) or status.lower()
         if outcome == "finished" and collapsed(self.root, self.plan, name, done):
             outcome = "collapsed"
         await self._at_desk(self._recorder.finish, name, status, {"outcome": outcome})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dwindle.data.manifest import read_manifest, verify
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
+from dwindle.stages.endings import endings
 from dwindle.stages.glance import Glance
 from dwindle.stages.results import is_done
-from dwindle.stages.steps import output
+from dwindle.stages.steps import StageName, output
 
 __all__ = ["LineageState", "damaged", "finished_generations", "survey"]
 
@@ -28,6 +30,7 @@ class LineageState:
         digest: digest of the last finished generation's dataset, or empty.
         next_stage: the first stage that is missing or stale, or empty.
         environments: how many different environments its generations were made in.
+        ended: what ended it early, with a result, or empty.
     """
 
     name: str
@@ -36,12 +39,15 @@ class LineageState:
     digest: str
     next_stage: str
     environments: int
+    ended: str = ""
 
 
 def survey(root: Path, plan: Plan) -> list[LineageState]:
     """Return the state of every lineage, by manifests and sizes; `damaged` reads every byte."""
     glance = Glance(root, plan)
-    return [_lineage(glance, name) for name in plan.recipes]
+    states = [_lineage(glance, name) for name in plan.recipes]
+    ended = endings(root, plan, {state.name: state.done for state in states})
+    return [replace(state, ended=ended[state.name].told) if state.name in ended else state for state in states]
 
 
 def _lineage(glance: Glance, name: str) -> LineageState:
@@ -71,13 +77,32 @@ def finished_generations(root: Path, plan: Plan, name: str, *, whole: bool = Tru
     return len(keys) - 1, ""
 
 
-def damaged(root: Path, plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield each output of the plan with what is wrong with it, or with an empty text; every byte is read."""
-    for name in plan.stage_names():
-        if name == "compare":
-            continue
-        path = root / output(name, plan)
-        yield name, _damage(path)
+def damaged(root: Path, plan: Plan, recorded: Container[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield each output of the plan with what is wrong with it, or with an empty text; every byte is read.
+
+    What is missing at the end of a lineage was never made, and is left out: it ended there, or is still to be grown.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+        recorded: paths below the workspace of outputs that are known to have been made.
+    """
+
+    def made(name: StageName) -> bool:
+        path = output(name, plan)
+        return path in recorded or os.path.lexists(root / path)
+
+    grown: list[StageName] = []
+    begun: set[str] = set()
+    for lineage in plan.recipes:
+        keys = plan.generations(lineage)
+        stages = [f"{stage}@{key}" for key in keys for stage in STAGES]
+        count = max((place for place, name in enumerate(stages, 1) if made(name)), default=0)
+        grown += stages[:count]
+        begun |= {plan.chain[key]["real"] for key in keys if count}
+    draws = [f"draw@{key}" for key, real in plan.real.items() if real["folder"] in begun or made(f"draw@{key}")]
+    for name in (*draws, *grown):
+        yield name, _damage(root / output(name, plan))
 
 
 def _damage(path: Path) -> str:

@@ -77,9 +77,6 @@ def test_what_was_published_is_whole(interrupted):
     project, *_ = interrupted
     project.run("dwindle", "sync")
     done = project.run("dwindle", "verify", check=False)
-    told = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert done.returncode == 4, done.stderr  # what was not grown yet is missing, and nothing else is wrong
-    assert "Traceback" not in done.stderr
-    assert "run the sweep again" in told.pop()
-    assert told
-    assert all(line.endswith(": missing") or "missing or not" in line for line in told), told
+    assert done.returncode == 0, done.stderr  # what was not grown yet is no damage
+    assert "more of the plan were not made" in done.stdout
+    assert not done.stderr

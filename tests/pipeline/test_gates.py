@@ -10,12 +10,15 @@ import pytest
 from mlflow import MlflowClient
 
 from dwindle.config.sweep import load_sweep
-from dwindle.errors import Refused, Stopped
+from dwindle.desk import show_damage, show_status
+from dwindle.errors import BadInput, DataDamaged, Refused, Stopped
+from dwindle.estimate import estimate_table
 from dwindle.growth import grow_sweep
 from dwindle.plan import read_plan, unroll
+from dwindle.provenance.datasets import datasets
 from dwindle.stages.job import facts_of, read_rows
 from dwindle.stages.results import evaluation, fired
-from dwindle.survey import finished_generations
+from dwindle.survey import damaged, finished_generations, survey
 
 PARAMS = """\
 sweep: gated
@@ -169,6 +172,57 @@ def test_a_lineage_by_itself_says_why_it_ended(grown):
         with pytest.raises(error, match=f"^{name}: ") as ended:
             grow_sweep(load_sweep(root / "params.yaml"), name, tracking=False, versioning=False, shown=False)
         assert ended.value.exit_code == 5
+
+
+def test_who_looks_is_told_what_ended_a_lineage(grown, capsys):
+    root, *_ = grown
+    sweep, plan = load_sweep(root / "params.yaml"), read_plan(root)
+    ended = {state.name: state.ended for state in survey(root, plan)}
+    assert [name for name, told in ended.items() if not told] == ["warned", "back-from-1"]
+    assert ended["twice"].startswith("refused: of what would train generation 3, 360 of 360 rows have 3 synthetic")
+    assert ended["stopped"].startswith("stopped: generation 2: variance_ratio below 0.35")
+    show_status(root / "params.yaml")
+    assert "ended: refused: of what" in (shown := capsys.readouterr().out)
+    assert "generate@" not in shown
+    cells = {row[0]: row[-1] for row in estimate_table(sweep, plan).rows}
+    assert (cells["stopped"], cells["back"], cells["warned"]) == ("ended, stopped", "ended, rolled_back", "nothing")
+    assert cells["7 lineages"] == "nothing"
+    with pytest.raises(BadInput, match="no generation 3 of twice; its last one here is 2; it ended: refused: of what"):
+        datasets(root, plan, "twice", upto=3)
+
+
+def test_an_end_counts_only_by_the_rules_that_brought_it_about_and_is_lost_without_harm(grown):
+    root, *_ = grown
+    ledger = root / ".dwindle" / "ended.jsonl"
+    looser = unroll(load_sweep(root / "params.yaml", ["lineages.twice.policy={rounds: 9}"]))
+    ended = {state.name: state.ended for state in survey(root, looser)}
+    assert not ended["twice"]
+    assert ended["stopped"]
+    noted = ledger.read_text()
+    try:
+        ledger.write_text(noted + '{"lineage": "sto')  # as a kill leaves it
+        assert {state.name: state.ended for state in survey(root, read_plan(root))}["stopped"]
+        ledger.unlink()
+        states = {state.name: state for state in survey(root, read_plan(root))}
+        assert (states["stopped"].ended, states["stopped"].next_stage) == ("", "generate@stopped-g003")
+    finally:
+        ledger.write_text(noted)
+
+
+def test_what_a_lineage_never_came_to_is_no_damage_and_what_it_has_lost_is(grown, capsys):
+    root, *_ = grown
+    show_damage(root / "params.yaml")
+    assert "more of the plan were not made" in capsys.readouterr().out
+    lost = root / "models" / "stopped" / "001"
+    aside = lost.rename(root / "aside")
+    try:
+        with pytest.raises(DataDamaged, match="models/stopped/001: missing"):
+            show_damage(root / "params.yaml")
+    finally:
+        aside.rename(lost)
+    found = dict(damaged(root, read_plan(root), {"models/stopped/003"}))  # DVC has it, so it was made
+    assert found["train@stopped-g003"].endswith("models/stopped/003: missing")
+    assert "evaluate@stopped-g003" not in found
 
 
 def test_rules_that_change_leave_what_was_grown_and_are_held_to_from_there_on(grown):

@@ -14,6 +14,7 @@ from dwindle.estimate.spelling import UNKNOWN, counted, lasting, sized
 from dwindle.estimate.trial import note_trials
 from dwindle.plan import Plan
 from dwindle.report.text_table import TextTable
+from dwindle.stages.endings import Ending, endings
 from dwindle.stages.glance import Glance
 
 __all__ = ["estimate_table"]
@@ -35,8 +36,10 @@ def estimate_table(sweep: Sweep, plan: Plan, *, trial: bool = False) -> TextTabl
     note_measured(figures, glance, found)
     broken = note_trials(figures, plan, found) if trial else []
     costs = cost_to_go(glance, figures, found)
+    ended = endings(sweep.root, plan, {outlook.name: outlook.pending.done for outlook in found})
+    costs |= dict.fromkeys(ended, Cost(0.0, 0.0))
     copies = 2 if (sweep.root / ".dvc").is_dir() else 1
-    rows = [_row(sweep, outlook, costs[outlook.name], copies) for outlook in found]
+    rows = [_row(sweep, outlook, costs[outlook.name], copies, ended.get(outlook.name)) for outlook in found]
     if len(rows) > _SHOWN:
         rows = [*rows[:10], ["...", *[""] * 6], *rows[-5:]]
     rows.append(_total(found, costs, _workers(sweep.engine), copies))
@@ -49,7 +52,7 @@ def estimate_table(sweep: Sweep, plan: Plan, *, trial: bool = False) -> TextTabl
     return TextTable("estimate", title, tuple(columns), tuple(map(tuple, rows)), tuple(notes))
 
 
-def _row(sweep: Sweep, outlook: Outlook, cost: Cost, copies: int) -> list[str]:
+def _row(sweep: Sweep, outlook: Outlook, cost: Cost, copies: int, ended: Ending | None) -> list[str]:
     chains, rows, done = outlook.recipe.chains, outlook.rows, outlook.pending.done
     return [
         sweep.lineages[outlook.name].label,
@@ -58,7 +61,7 @@ def _row(sweep: Sweep, outlook: Outlook, cost: Cost, copies: int) -> list[str]:
         f"{chains} x {counted(rows.trained.sum())}",
         f"{chains} x {counted(rows.sampled.sum())}",
         sized(None if cost.size is None else copies * cost.size),
-        lasting(cost.seconds),
+        f"ended, {ended.outcome}" if ended is not None else lasting(cost.seconds),
     ]
 
 

@@ -97,9 +97,8 @@ class Bench:
         return verdicts
 
     def _verdict(self, curator: Curator, rows: Rows, seed: Seed, kept: Rows | None) -> Curated:
-        ready = self._ready(curator, kept)
         try:
-            return ready.curate(rows, anchor=self._anchor, seed=seed)
+            return self._ready(curator, kept).curate(rows, anchor=self._anchor, seed=seed)
         except ValueError as error:
             told = f"curator {name_of(curator)} cannot judge generation {self._job.generation}"
             raise StageFailed(f"{told}: {error}") from error
