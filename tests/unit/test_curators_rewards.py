@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,14 @@ from dwindle.curators.learned_reward import LearnedReward
 from dwindle.curators.reward_threshold import RewardThreshold
 from dwindle.data.pictures import state_of
 from dwindle.data.rankings import preferred, read_rankings
-from dwindle.errors import BadInput
+from dwindle.errors import BadInput, StageFailed
+from dwindle.sources.digits import Digits
+from dwindle.sources.gaussian import Gaussian
+from dwindle.sources.linear import Linear
+from dwindle.sources.moons import Moons
+from dwindle.sources.taxonomy import Taxonomy
 from tests.unit.made_sweep import planned
+from tests.unit.test_curate_stage import PARAMS, grown
 
 SEED = Seed(8, ("rewards",))
 
@@ -197,6 +204,23 @@ def test_ranked_rows_of_another_width_or_kind_are_refused(taste):
         curate(LearnedReward(taste), Rows(np.zeros((1, 4, 3))))
     with pytest.raises(ValueError, match="blocks of tokens, but the ranked rows hold other numbers"):
         curate(LearnedReward(taste), Rows(np.zeros((1, 4, 3), dtype=np.int64)))
+
+
+def test_a_source_that_knows_its_width_refuses_rankings_of_another(taste):
+    def told(source):
+        return LearnedReward(taste).refuses(SimpleNamespace(source=source))
+
+    assert told(Gaussian(dimensions=2)) == told(Linear(dimensions=1)) == told(Taxonomy()) == told(Moons()) == ""
+    for source, width in ((Gaussian(dimensions=12), 12), (Linear(dimensions=2), 3), (Digits(space="pixels"), 64)):
+        assert f"the source's rows have {width} values, a row of the rankings {taste} has 2" == told(source)
+
+
+def test_what_is_noticed_of_the_rows_only_later_names_curator_and_generation(tmp_path):
+    path = written(tmp_path, [{"better": [1, 2, 3], "worse": [0, 0, 0]}])
+    lineage = f"{{regime: replace, curators: [{{name: learned_reward, rankings: {path}}}]}}"
+    told = "^curator learned_reward cannot judge generation 1: the new rows have 2 values, a ranked row has 3$"
+    with pytest.raises(StageFailed, match=told):
+        grown(tmp_path, lineage, generations=1, text=PARAMS.replace("gaussian, dimensions: 2", "moons"))
 
 
 def test_settings_of_another_action_are_refused(taste):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from dwindle.nets.language.fitting import Course
 from dwindle.nets.language.kept import Keeper
 from dwindle.nets.language.preferences import PreferenceTraining, gaps, preference_loss
 from dwindle.samplers import Sampler
+from dwindle.sources.grammar import Grammar
 
 SEED = Seed(19, ("preference-lm",))
 SMALL = replace(PreferenceLm.smallest(), symbols=6, prompt=2, answers=1, steps=150, batch=16)
@@ -114,6 +116,13 @@ def test_settings_that_contradict_each_other_are_refused(settings, says):
         replace(SMALL, **settings)
     with pytest.raises(ValueError, match="no answer after a prompt of 5"):
         replace(SMALL, prompt=5).fit(questions(10), seed=SEED)
+
+
+def test_a_prompt_as_long_as_the_blocks_of_the_source_is_refused():
+    recipe = SimpleNamespace(sampler=Sampler(), source=Grammar(length=10))
+    assert replace(SMALL, prompt=9).refuses(recipe) == ""
+    told = "prompt 10 leaves no answer in the source's blocks of 10 tokens; expected less"
+    assert replace(SMALL, prompt=10).refuses(recipe) == told
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,22 @@ def test_a_review_is_shown_answered_listed_and_its_ranking_handed_on(waiting, dw
     assert "one/2   0 of 1" in dwindle("review", "--list", *params).out
     done = dwindle("review", "one/2", "--approve", "--reviewer", "ada", "--ranking", "2,1", "--minutes", "1.5", *params)
     assert "one/2: approved by majority: ada approves" in done.out
+    assert "trained on this dataset already" not in done.out
+    page = (root / "reviews/one/002.html").read_text()
+    assert "It is settled: approved." in page
+    assert "dwindle review one/2 --again" in page
+    assert "--approve --reviewer" not in page
     assert "No review is open" in dwindle("review", "--list", *params).out
     (line,) = dwindle("review", "one", "--rankings", *params).out.splitlines()
     assert [len(row) for row in json.loads(line)["ranking"]] == [2, 2]
     assert run_stage(root, "train@one-g002", plan=unroll(load_sweep(root / "params.yaml"))).ran
     assert "one/2 is approved already" in dwindle("review", "one/2", "--reject", *params).err
     assert "open until" in dwindle("review", "one/2", "--again", *params).out
+    assert "open, trained already, until" in dwindle("review", "--list", *params).out
+    late = dwindle("review", "one/2", "--reject", "--reviewer", "ben", *params)
+    assert (late.code, "one/2: rejected by majority: ben rejects" in late.out) == (0, True)
+    assert "Generation 2 of one was trained on this dataset already: its model stays" in late.out
+    assert "was trained on this dataset already" in (root / "reviews/one/002.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -93,6 +103,8 @@ def test_a_review_is_shown_answered_listed_and_its_ranking_handed_on(waiting, dw
         (("nobody/2",), "no lineage 'nobody'"),
         (("one/2", "--approve", "--reject"), "give one of them"),
         (("one/2", "--reject", "--wrong", "a"), "--wrong a: expected numbers of rows"),
+        (("one/2", "--approve", "--reviewer", ""), "reviewer = '': expected a name"),
+        (("one/2", "--reviewer", ""), "a decision is"),
         (("one/2", "--note", "fine"), "a decision is --approve or --reject"),
         (("other", "--rankings"), "no reviewer has ranked"),
     ],

@@ -189,11 +189,24 @@ def test_a_decision_that_cannot_be_is_refused_and_nothing_is_written(fresh, sett
     assert case_path(fresh, "one", 1).read_bytes() == before
 
 
-def test_nobody_decides_twice(fresh):
+def test_nobody_counts_twice_and_the_later_decision_of_a_person_replaces_the_earlier_one(fresh):
     opened(fresh, Review(reviewers=3), "one", 1)
-    decided(fresh, "one", 1, approve("ada"))
-    with pytest.raises(BadInput, match="ada: has decided about one/1 already"):
-        decided(fresh, "one", 1, approve("ada"))
+    decided(fresh, "one", 1, reject("ada", ranking=(1, 2)))
+    case = decided(fresh, "one", 1, approve(" Ada "))
+    assert (case.outcome, len(case.decisions), len(case.every_decision)) == ("open", 2, 1)
+    assert decided(fresh, "one", 1, approve("ada")).outcome == "open"
+    case = decided(fresh, "one", 1, approve("ben"))
+    assert case.told == "approved by majority: ada approves, ben approves"
+
+
+def test_an_outcome_without_a_majority_is_not_called_one():
+    case = Case("one", 1, "digest", Review(reviewers=2), "2026-01-01T00:00:00+00:00", ())
+    told = case.with_decision(reject("ben", note="dull")).told
+    assert told == "rejected: ben rejects, and a majority for approval can no longer be had (ben: dull)"
+    both = case.with_decision(approve("ada")).with_decision(reject("ben")).told
+    assert both == "rejected: ada approves, ben rejects, and a majority for approval can no longer be had"
+    sole = replace(case, review=Review()).with_decision(reject("ben")).told
+    assert sole == "rejected by majority: ben rejects"
 
 
 def test_a_document_that_was_tampered_with_is_damage_and_no_approval(fresh):

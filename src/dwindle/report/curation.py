@@ -15,7 +15,7 @@ from dwindle.report.wording import quoted
 from dwindle.stages.results import evaluations, fired, is_done
 from dwindle.stages.steps import output
 
-__all__ = ["curation_tables"]
+__all__ = ["PLACES", "curation_tables"]
 
 _BIAS = {
     "variance_factor": "variance x",
@@ -25,7 +25,7 @@ _BIAS = {
 }
 """How the measures of a curator's bias are headed, which `dwindle.data.biases` defines."""
 
-_PLACES = 12
+PLACES = 12
 """Decimal places beyond which a measure of bias is what rounding has left."""
 
 
@@ -123,7 +123,7 @@ def _quoted(measured: Mapping[str, Any] | None) -> str:
     if measured is None or measured["mean"] is None:
         return "undefined"
     ends = [float("nan") if measured[end] is None else measured[end] for end in ("low", "high")]
-    return quoted(*(round(end, _PLACES) for end in (measured["mean"], *ends)))
+    return quoted(*(round(end, PLACES) for end in (measured["mean"], *ends)))
 
 
 def _gates(root: Path, plan: Plan) -> TextTable:
