@@ -222,6 +222,7 @@ def test_the_card_names_the_version_that_all_folders_share(tmp_path):
         "package": "dwindle",
         "version": "1.0",
         "licence": "MIT",
+        "made_of": "rows of files of a user's",
         "sha256": "",
     }
     assert Published((first, second), held_out=5).card()["licence"] == ""

@@ -16,7 +16,10 @@ from dwindle.data.rows import Array, IntArray, Rows
 from dwindle.data.shards import read_shard, shard_files
 from dwindle.errors import DataDamaged
 
-__all__ = ["PublishedSet", "Shelf", "shelf_of"]
+__all__ = ["LAW", "PublishedSet", "Shelf", "shelf_of"]
+
+LAW = "rows drawn from a law"
+"""What rows were taken from that nobody has a licence for, in the words of a published source's card."""
 
 _EXPECTED = "expected one that dwindle published, such as data/<lineage>/<generation>/train or synthetic"
 
@@ -64,6 +67,22 @@ class PublishedSet:
         """Digest of its payload and of the facts that count here."""
         facts = [self.purpose, self.told_depth, self.content, list(self.shards)]
         return digest_of([self.manifest.digest, self.manifest.recipe, dict(self.manifest.inputs), *facts])
+
+    @property
+    def source(self) -> Mapping[str, str] | None:
+        """What the real rows that it goes back to were taken from, as the draw's manifest in the same project tells.
+
+        Empty for rows of a law; None where no such manifest stands there.
+        """
+        if "source" in self.manifest.facts:
+            return dict(self.manifest.facts["source"])
+        beside = None if "real" in self.manifest.inputs else read_manifest(self.path.parent / "train")
+        wanted = (beside or self.manifest).inputs.get("real")
+        for folder in sorted((self.path.parent.parent.parent / "real").glob("*")):
+            drawn = read_manifest(folder) if wanted and folder.is_dir() else None
+            if drawn is not None and drawn.digest == wanted:
+                return dict(drawn.facts.get("source", {}))
+        return None
 
     @property
     def drawn(self) -> str:

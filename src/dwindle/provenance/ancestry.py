@@ -50,6 +50,7 @@ class RealRows:
         chains: how many chains.
         folder: the anchor's folder below the workspace.
         digest: the folder's payload digest.
+        depth: most synthetic ancestors of any of them: 0 unless they were published rows.
     """
 
     source: str
@@ -59,6 +60,7 @@ class RealRows:
     chains: int
     folder: str
     digest: str
+    depth: int = 0
 
 
 def _hold_together(made: Manifest, slot: str, of: Manifest, folders: tuple[str, str]) -> None:
@@ -137,7 +139,7 @@ def _ancestor(root: Path, plan: Plan, dataset: Dataset) -> Ancestor:
     _hold_together(model, "train", dataset.manifest, (folder, dataset.folder))
     hold_to_rows(root, plan, dataset)
     producer = Producer(dataset.generation, family_of(plan, dataset.lineage, dataset.generation), model.digest, folder)
-    origins = {origin: count / dataset.chains for origin, count in dataset.origins.items()}
+    origins = {origin: count / dataset.chains for origin, count in dataset.origins_told.items()}
     started = "" if str(entry["restart"]).endswith(".json") else str(entry["restart"])
     return Ancestor(producer, dataset.manifest.digest, dataset.folder, dataset.rows / dataset.chains, origins, started)
 
@@ -150,6 +152,14 @@ def real_rows(root: Path, plan: Plan, lineage: str) -> RealRows:
     """
     folder = str(entry_of(plan, lineage, 0)["real"])
     manifest, recipe = whole_manifest(root, folder), plan.recipe(lineage)
-    known = manifest.facts.get("source")
-    card = known if known is not None else recipe.source.card() if isinstance(recipe.source, Documented) else {}
-    return RealRows(name_of(recipe.source), card, 0, recipe.budget - 1, recipe.chains, folder, manifest.digest)
+    now = recipe.source.card() if isinstance(recipe.source, Documented) else {}
+    card, depth = _card(manifest.facts.get("source"), now), int(manifest.facts.get("depth", 0))
+    return RealRows(name_of(recipe.source), card, 0, recipe.budget - 1, recipe.chains, folder, manifest.digest, depth)
+
+
+def _card(drawn: Mapping[str, str] | None, now: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what a source's card said when the rows were drawn; of the same data, a licence that was found since."""
+    if drawn is None:
+        return now
+    same = bool(drawn.get("sha256")) and drawn.get("sha256") == now.get("sha256")
+    return {**now, **{key: text for key, text in drawn.items() if text}} if same else drawn

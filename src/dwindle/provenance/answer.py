@@ -101,7 +101,7 @@ def answer(root: Path, plan: Plan, lineage: str, generation: int) -> Answer:
 def _parts(root: Path, dataset: Dataset, md5s: Mapping[str, str]) -> list[Part]:
     opened = open_rows(root, dataset.folder)
     uses = _uses(dataset)
-    origins = {name: _counted(rows) for name, rows in opened.shards.items()}
+    origins = {name: _counted(dataset, rows) for name, rows in opened.shards.items()}
     parts = [
         Part(
             file,
@@ -125,12 +125,13 @@ def _uses(dataset: Dataset) -> dict[str, str]:
     return uses | dict.fromkeys(facts["shards"], "trains")
 
 
-def _counted(rows: Rows) -> dict[str, int]:
+def _counted(dataset: Dataset, rows: Rows) -> dict[str, int]:
     """Return the rows of all chains by origin."""
     assert rows.provenance is not None
     found, counts = np.unique(rows.provenance.origin[rows.filled_weights() > 0], return_counts=True)
     names = {0: "real", -1: "fresh"}
-    return {names.get(origin, f"{origin}"): int(n) for origin, n in zip(found.tolist(), counts.tolist(), strict=True)}
+    told = [dataset.told(names.get(origin, f"{origin}")) for origin in found.tolist()]
+    return dict(zip(told, counts.tolist(), strict=True))
 
 
 def _listed(md5s: Mapping[str, str]) -> str:

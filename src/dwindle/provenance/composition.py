@@ -39,14 +39,20 @@ def composition_table(found: Sequence[Dataset], planned: int) -> TextTable:
     ]
     if found[-1].generation < planned:
         notes.append(f"generations {found[-1].generation + 1} to {planned} are not grown yet")
+    columns: tuple[str, ...] = _COLUMNS
+    if any(dataset.published for dataset in found):
+        columns = tuple({"real": "published", "fresh": "fresh published"}.get(name, name) for name in _COLUMNS)
+        deepest = max(max(dataset.depths.get(origin, 0) for origin in ("real", "fresh")) for dataset in found)
+        notes.append(f"published: rows of the source, which are themselves synthetic: at most {deepest} ancestors")
     rows = tuple(_line(dataset) for dataset in found)
-    return TextTable("provenance", f"{lineage}: what trained each generation", _COLUMNS, rows, tuple(notes))
+    return TextTable("provenance", f"{lineage}: what trained each generation", columns, rows, tuple(notes))
 
 
 def _line(dataset: Dataset) -> tuple[str, ...]:
     origins = dataset.origins
     newest = origins.get(f"{dataset.generation}", 0)
-    counts = (dataset.rows, origins.get("real", 0), origins.get("fresh", 0), newest, dataset.synthetic - newest)
+    drawn = (origins.get("real", 0), origins.get("fresh", 0))
+    counts = (dataset.rows, *drawn, newest, dataset.sampled - newest)
     return (
         f"{dataset.generation}",
         *(f"{count / dataset.chains:g}" for count in counts),
@@ -72,7 +78,8 @@ def plain_composition(found: Sequence[Dataset]) -> list[dict[str, Any]]:
             "digest": dataset.manifest.digest,
             "chains": dataset.chains,
             "rows": dataset.rows,
-            "origins": dict(dataset.origins),
+            "origins": dict(dataset.origins_told),
+            "synthetic": dataset.synthetic,
             "producer": None if dataset.producer is None else vars(dataset.producer),
             "purpose": dataset.purpose,
             "rounds": {f"{depth}": count for depth, count in dataset.rounds.items()},

@@ -115,7 +115,7 @@ def croissant_text(root: Path, plan: Plan, dataset: Dataset, told: Statements, a
         **_responsible(dataset, told),
         **_provenance(dataset, answer),
         "distribution": [_file(part, answer.folder, depth) for part in answer.parts],
-        "recordSet": [_record_set(folder, shard) for shard in dataset.facts["shards"]],
+        "recordSet": [_record_set(dataset, folder, shard) for shard in dataset.facts["shards"]],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -179,10 +179,13 @@ def _file(part: Part, folder: str, depth: int) -> dict[str, Any]:
     }
 
 
-def _record_set(folder: Path, shard: str) -> dict[str, Any]:
+def _record_set(dataset: Dataset, folder: Path, shard: str) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     file = f"{shard}.parquet"
+    words = {column: about for column, (_, about) in _COLUMNS.items()}
+    if dataset.published:
+        words["origin"] = words["origin"].replace("real rows", "published rows")
     return {
         "@type": "cr:RecordSet",
         "@id": shard,
@@ -193,7 +196,7 @@ def _record_set(folder: Path, shard: str) -> dict[str, Any]:
                 "@type": "cr:Field",
                 "@id": f"{shard}/{column}",
                 "name": column,
-                "description": _COLUMNS[column][1],
+                "description": words[column],
                 "dataType": _COLUMNS[column][0],
                 "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
             }

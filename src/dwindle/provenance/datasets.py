@@ -11,6 +11,8 @@ from dwindle.components import name_of
 from dwindle.data.manifest import Manifest, read_manifest
 from dwindle.errors import BadInput, nearest
 from dwindle.plan import Plan
+from dwindle.stages.endings import endings
+from dwindle.stages.glance import Glance
 from dwindle.versioning.lock_file import recorded_hashes
 
 __all__ = ["Dataset", "Producer", "datasets", "entry_of", "family_of", "number_of", "producer_of", "recorded_digest"]
@@ -80,9 +82,32 @@ class Dataset:
         return {origin: found[origin] for origin in sorted(found, key=_in_order)}
 
     @property
-    def synthetic(self) -> int:
-        """Synthetic rows of all chains."""
+    def origins_told(self) -> Mapping[str, int]:
+        """The same for a reader: rows that were published with synthetic ancestors are not called real."""
+        return {self.told(origin): count for origin, count in self.origins.items()}
+
+    def told(self, origin: str) -> str:
+        """Return what to call an origin: `published`, not `real`, where its rows have synthetic ancestors."""
+        if origin.isdigit() or not self.depths.get(origin, 0):
+            return origin
+        return {"real": "published"}.get(origin, f"{origin} published")
+
+    @property
+    def sampled(self) -> int:
+        """Rows of all chains that models of the lineage made."""
         return sum(count for origin, count in self.origins.items() if origin.isdigit())
+
+    @property
+    def synthetic(self) -> int:
+        """Rows of all chains with at least one synthetic ancestor, whoever made them."""
+        if "rounds" not in self.facts:
+            return self.sampled
+        return sum(count for depth, count in self.rounds.items() if depth)
+
+    @property
+    def published(self) -> int:
+        """Those of them that came with the source: rows of an anchor that is itself synthetic, and fresh ones."""
+        return self.synthetic - self.sampled
 
     @property
     def rounds(self) -> Mapping[int, int]:
@@ -173,6 +198,9 @@ def datasets(root: Path, plan: Plan, lineage: str, *, upto: int | None = None) -
         found.append(Dataset(lineage, generation, folder, manifest, depths, made))
     if upto is not None and len(found) <= upto:
         told = f"; its last one here is {len(found) - 1}" if found else ""
+        ended = endings(root, plan, {lineage: Glance(root, plan).pending(lineage).done})
+        if lineage in ended:
+            raise BadInput(f"there is no generation {upto} of {lineage}{told}; it ended: {ended[lineage].told}")
         raise BadInput(f"generation {upto} of {lineage} is not grown yet{told}; grow the sweep first, or `dvc pull`")
     return found
 

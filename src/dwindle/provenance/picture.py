@@ -75,7 +75,7 @@ def composition_figure(plan: Plan, found: Sequence[Dataset]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.grid(visible=False)
-    _draw_key(figure, layers, palette)
+    _draw_key(figure, layers, palette, published=any(dataset.published for dataset in found))
     return figure
 
 
@@ -108,13 +108,14 @@ def _draw(axes: Axes, generations: FloatArray, layers: Mapping[str, FloatArray],
         below = below + height
 
 
-def _draw_key(figure: Figure, layers: Mapping[str, FloatArray], palette: Mapping[str, str]) -> None:
-    """Draw boxes for real and fresh rows, and the ramp with the first and last generation at its ends."""
+def _draw_key(figure: Figure, layers: Mapping[str, FloatArray], palette: Mapping[str, str], *, published: bool) -> None:
+    """Draw boxes for real or published and fresh rows, and the ramp with the first and last generation at its ends."""
     from matplotlib.colorbar import ColorbarBase
     from matplotlib.colors import Normalize
     from matplotlib.patches import Patch
 
-    words = {"real": "real: the anchor", "fresh": "fresh real rows"}
+    sort = "published" if published else "real"
+    words = {"real": f"{sort}: the anchor", "fresh": f"fresh {sort} rows"}
     patches = [Patch(facecolor=palette[name], label=word) for name, word in words.items() if name in layers]
     if patches:
         where = (0.815, 0.815)

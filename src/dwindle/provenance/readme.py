@@ -76,14 +76,17 @@ def _header(dataset: Dataset, told: Statements, recipe: Recipe) -> Iterator[str]
 def _composition(dataset: Dataset) -> Iterator[str]:
     yield "## Composition"
     rows = [
-        (_words(origin), f"{dataset.depths.get(origin, 0)}", f"{count}", f"{count / max(1, dataset.rows):.1%}")
+        (_words(dataset, origin), f"{dataset.depths.get(origin, 0)}", f"{count}", f"{count / max(1, dataset.rows):.1%}")
         for origin, count in dataset.origins.items()
     ]
     yield _table(("rows", "synthetic ancestors, at most", "count", "share"), rows)
 
 
-def _words(origin: str) -> str:
-    made = f"synthetic, made for generation {origin}"
+def _words(dataset: Dataset, origin: str) -> str:
+    made, depth = f"synthetic, made for generation {origin}", dataset.depths.get(origin, 0)
+    if depth and not origin.isdigit():
+        which = "the anchor" if origin == "real" else "fresh rows"
+        return f"{which}: published rows, at most {depth} synthetic ancestors"
     return made if origin.isdigit() else {"real": "real: the anchor"}.get(origin, "real: fresh rows")
 
 
@@ -124,7 +127,11 @@ def _source(told: Statements) -> Iterator[str]:
     yield "## Source and access"
     card = told.card
     rows = [("source", told.source), ("package", " ".join(filter(None, (card.get("package"), card.get("version")))))]
-    rows += [("licence", told.licence), ("sha256 of its data", card.get("sha256", ""))]
+    rows += [
+        ("made of", card.get("made_of", "")),
+        ("licence", told.licence),
+        ("sha256 of its data", card.get("sha256", "")),
+    ]
     rows += [("openness", told.openness), ("access and fees", told.access)]
     yield _table(("", ""), [(name, value) for name, value in rows if value])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dwindle.plan import read_plan
 from dwindle.provenance.answer import answer, answer_table
+from dwindle.provenance.beyond import walk_on
 from dwindle.provenance.cards import write_cards
 from dwindle.provenance.composition import composition_table, plain_composition
 from dwindle.provenance.datasets import datasets
@@ -38,7 +39,8 @@ def show_walk(params: Path, row: str, chain: int, *, plain: bool) -> None:
 
     root = params.resolve().parent
     lineage, generation, number = parsed_row(row)
-    walk = walk_back(root, read_plan(root), lineage, generation, number, chain=chain)
+    plan = read_plan(root)
+    walk = walk_on(plan, walk_back(root, plan, lineage, generation, number, chain=chain))
     if plain:
         _print_plain(asdict(walk))
         return

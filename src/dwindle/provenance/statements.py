@@ -9,10 +9,12 @@ from typing import Any
 
 from dwindle.components import name_of
 from dwindle.config.recipe import Recipe
+from dwindle.data.published import LAW
 from dwindle.plan import Plan
 from dwindle.provenance.ancestry import RealRows, real_rows
 from dwindle.provenance.datasets import Dataset
 from dwindle.provenance.tree import by_origin
+from dwindle.report.curation import PLACES
 from dwindle.report.wording import quoted
 
 __all__ = ["Statements", "alarms", "biases", "statements"]
@@ -90,17 +92,27 @@ def _what(plan: Plan, dataset: Dataset) -> str:
 
 
 def _collection(dataset: Dataset, real: RealRows) -> str:
+    """Return where the rows of the source come from; published ones are synthetic themselves and not called real."""
     kept = {origin: dataset.origins.get(origin, 0) for origin in ("real", "fresh")}
     told = f"{kept['real']} rows of the anchor, which is rows {real.first}..{real.last} of each chain's stream"
     fresh = f", and {kept['fresh']} fresh rows further down the stream" if kept["fresh"] else ""
     if not any(kept.values()):
-        told = f"No real row; the lineage began with rows {real.first}..{real.last} of each chain's stream"
-    return f"{told}{fresh}, of source {real.source}. Held-out rows of the source are in no training set."
+        told = f"No {_sort(real)} row; the lineage began with rows {real.first}..{real.last} of each chain's stream"
+    made = f", published rows with at most {real.depth} synthetic ancestors" if real.depth else ""
+    before = f" Before: {real.card['made_of']}." if real.card.get("made_of") else ""
+    return f"{told}{fresh}, of source {real.source}{made}.{before} Held-out rows of the source are in no training set."
+
+
+def _sort(real: RealRows) -> str:
+    return "published" if real.depth else "real"
 
 
 def _synthesis(dataset: Dataset, recipe: Recipe) -> str:
     if not dataset.synthetic:
         return ""
+    if not dataset.sampled:
+        told = f"{dataset.published} rows that were published before: sampled from models of another lineage"
+        return f"{told}. No row has more than {max(dataset.rounds)} synthetic ancestors."
     made = {origin: count for origin, count in dataset.origins.items() if origin.isdigit()}
     newest = ""
     if dataset.producer is not None:
@@ -146,7 +158,8 @@ def biases(entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _ends(found: Mapping[str, Any]) -> tuple[float, float, float]:
     mean, low, high = (found.get(end) for end in ("mean", "low", "high"))
-    return _NAN if mean is None else mean, _NAN if low is None else low, _NAN if high is None else high
+    ends = (_NAN if end is None else round(float(end), PLACES) for end in (mean, low, high))
+    return next(ends), next(ends), next(ends)
 
 
 def alarms(dataset: Dataset) -> list[str]:
@@ -186,7 +199,11 @@ def _terms(card: Mapping[str, str]) -> tuple[str, str, str]:
     if not card:
         licence = "none: the rows are drawn from a law and copied from nobody"
         return licence, "open: whoever has the recipe draws the same rows", "free of charge, with dwindle"
-    licence = card.get("licence") or "not known: nobody stated one"
+    law = "none: the real rows behind them were drawn from a law" if card.get("made_of") == LAW else ""
+    licence = card.get("licence") or law or "not known: nobody stated one"
+    if "made_of" in card:
+        folders = "the published folders"
+        return licence, f"open to whoever has {folders}", f"with {folders}; dwindle asks no fee and knows of none"
     package = " ".join(filter(None, (card.get("package"), card.get("version"))))
     if not package:
         return licence, "not known: files of the user's", "whoever has the files; fees are not known"

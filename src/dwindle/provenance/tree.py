@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from dwindle.data.published import LAW
 from dwindle.provenance.ancestry import Ancestor, RealRows
+from dwindle.provenance.beyond import Beyond
 from dwindle.provenance.walking import Step, Walk
 
 if TYPE_CHECKING:
@@ -24,7 +26,15 @@ def tree_of(walk: Walk) -> Tree:
 
     first = walk.steps[0]
     tree = Tree(Text(f"{walk.lineage}/{walk.generation}/{first.row}, chain {first.chain}", style="bold"))
-    for line in _about(first, walk):
+    _hang(tree, walk)
+    return tree
+
+
+def _hang(tree: Tree, walk: Walk) -> None:
+    """Hang a walk below a node, and below its end the walks that go on behind published rows."""
+    from rich.text import Text
+
+    for line in _about(walk.steps[0], walk) if walk.steps else ():
         tree.add(Text(line))
     node = tree
     for step in walk.steps[1:]:
@@ -34,9 +44,22 @@ def tree_of(walk: Walk) -> Tree:
     node = tree
     for line in _lines(walk.ancestors):
         node = node.add(Text(line))
-    if walk.ancestors:
-        node.add(Text(_ended(walk.real)))
-    return tree
+    if walk.ancestors or not walk.steps:
+        node = node.add(Text(_ended(walk.real)))
+    for beyond in walk.beyond:
+        behind = node.add(Text(_behind(beyond)))
+        if beyond.walk is not None:
+            _hang(behind, beyond.walk)
+
+
+def _behind(beyond: Beyond) -> str:
+    """Return where published rows stand, or one of them, what it is there, and where the walk ends if it does."""
+    rows = f"published rows of {beyond.folder}"
+    if beyond.line is not None:
+        origin = beyond.origin if not beyond.origin.isdigit() else f"generation {beyond.origin}"
+        rows += f", here shard {beyond.shard}, line {beyond.line}, origin there {origin}"
+    ended = f"; {beyond.ended}" if beyond.ended else ""
+    return f"{rows}: {beyond.depth} synthetic ancestor{'' if beyond.depth == 1 else 's'}{ended}"
 
 
 def _about(step: Step, walk: Walk) -> list[str]:
@@ -64,7 +87,10 @@ def _origin(step: Step, real: RealRows) -> str:
     kind = "the anchor" if step.real.anchor else "fresh rows" if step.origin == "fresh" else "rows beside the anchor"
     where = f"row {step.number} of chain {step.chain}'s stream of source {step.real.source}"
     copied = "" if step.real.copied is None else f", row {step.real.copied} of its data"
-    return f"real: {where}, one of {kind}{copied}{_from(real.card)}{changed}"
+    if step.real.depth:
+        kind = kind.replace("fresh rows", "fresh published rows")
+        where += f", with at most {step.real.depth} synthetic ancestors"
+    return f"{'published' if step.real.depth else 'real'}: {where}, one of {kind}{copied}{_from(real.card)}{changed}"
 
 
 def _lines(ancestors: tuple[Ancestor, ...]) -> Iterator[str]:
@@ -96,7 +122,8 @@ def by_origin(origins: Mapping[str, float]) -> str:
 
 def _ended(real: RealRows) -> str:
     rows = f"rows {real.first}..{real.last} of each chain's stream of source {real.source}"
-    return f"real rows: {rows}{_from(real.card)}, in {real.folder} ({real.digest[:12]})"
+    sort = f"published rows, at most {real.depth} synthetic ancestors" if real.depth else "real rows"
+    return f"{sort}: {rows}{_from(real.card)}, in {real.folder} ({real.digest[:12]})"
 
 
 def _from(card: Mapping[str, str]) -> str:
@@ -104,5 +131,6 @@ def _from(card: Mapping[str, str]) -> str:
     if not card:
         return ", drawn from its law"
     package = " ".join(filter(None, (card.get("package"), card.get("version")))) or "files of the user's"
-    licence = card.get("licence") or "licence not known"
-    return f", from {package} ({licence}, sha256 {card.get('sha256', '')[:12] or 'not known'})"
+    licence = card.get("licence") or ("no licence" if card.get("made_of") == LAW else "licence not known")
+    made_of = f"; made of {card['made_of']}" if card.get("made_of") else ""
+    return f", from {package} ({licence}{made_of}, sha256 {card.get('sha256', '')[:12] or 'not known'})"

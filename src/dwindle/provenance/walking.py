@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,14 +18,17 @@ from dwindle.provenance.ancestry import Ancestor, RealRows, ancestors, hold_to_m
 from dwindle.provenance.datasets import Producer, datasets, entry_of, recorded_digest
 from dwindle.provenance.opened import Opened, Place, open_rows, shown_row
 
-__all__ = ["RealRow", "Step", "Walk", "parsed_row", "walk_back"]
+if TYPE_CHECKING:
+    from dwindle.provenance.beyond import Beyond
+
+__all__ = ["RealRow", "Step", "Walk", "parsed_row", "walk_back", "walk_from"]
 
 _ROW = re.compile(r"(?P<lineage>[^/]+)/(?P<generation>\d{1,9})/(?P<row>\d{1,12})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class RealRow:
-    """A row that no model made.
+    """A row that no model of the lineage made.
 
     Args:
         source: the source's name.
@@ -32,6 +36,7 @@ class RealRow:
         number: its number in that stream, from 0.
         copied: the row of the source's own data that it is; None where the source draws from a law.
         anchor: whether it is one of the lineage's fixed real rows; False for fresh ones.
+        depth: its synthetic ancestors at most: 0 unless it was published before.
     """
 
     source: str
@@ -39,6 +44,7 @@ class RealRow:
     number: int
     copied: int | None
     anchor: bool
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,12 @@ class Walk:
     Args:
         lineage: the lineage.
         generation: whose dataset the row is in.
-        steps: the row, then the row that it answers if it answers one, the row that this one answers, and so on.
+        steps: the row, then the row that it answers if it answers one, the row that this one answers, and so on; none
+            for a walk behind all rows of a folder.
         ancestors: the models behind it, the latest first; none for a real row.
         real: the real rows at the end.
         recorded: MD5 that DVC has on record for the dataset, which is also its digest in MLflow; empty if none.
+        beyond: where it goes on, if the source's rows were published before.
     """
 
     lineage: str
@@ -89,6 +97,7 @@ class Walk:
     ancestors: tuple[Ancestor, ...]
     real: RealRows
     recorded: str
+    beyond: tuple[Beyond, ...] = ()
 
 
 def parsed_row(text: str) -> tuple[str, int, int]:
@@ -127,10 +136,30 @@ def walk_back(root: Path, plan: Plan, lineage: str, generation: int, row: int, *
     if not 0 <= row < len(places):
         told = f"chain {chain} of generation {generation} of {lineage} has rows 0..{len(places) - 1}"
         raise BadInput(f"row = {row}: {told}")
-    steps = tuple(_Walker(root, plan, lineage).steps(opened, chain, int(places[row])))
+    recorded = recorded_digest(root, plan.generations(lineage)[generation])
+    return walk_from(root, plan, (lineage, generation), opened, (chain, int(places[row])), recorded)
+
+
+def walk_from(
+    root: Path, plan: Plan, whose: tuple[str, int], opened: Opened, at: tuple[int, int], recorded: str
+) -> Walk:
+    """Walk a row of an opened folder back.
+
+    Args:
+        root: the workspace.
+        plan: its plan.
+        whose: lineage and generation of the folder.
+        opened: the folder.
+        at: the row's chain and its place in the joined shards.
+        recorded: MD5 that DVC has on record for the folder; empty if none.
+
+    Raises:
+        DataDamaged: if a file on the way is missing or not what it was written as.
+    """
+    lineage, generation = whose
+    steps = tuple(_Walker(root, plan, lineage).steps(opened, *at))
     maker = steps[0].maker
     models = ancestors(root, plan, lineage, maker.generation) if maker is not None else ()
-    recorded = recorded_digest(root, plan.generations(lineage)[generation])
     return Walk(lineage, generation, steps, models, real_rows(root, plan, lineage), recorded)
 
 
@@ -166,7 +195,7 @@ class _Walker:
         """Return a real row with what there is to say of it."""
         recipe, rows = self.plan.recipe(self.lineage), real_rows(self.root, self.plan, self.lineage)
         anchor = origin == REAL and step.number < recipe.budget
-        real = RealRow(rows.source, step.chain, step.number, copied if copied >= 0 else None, anchor)
+        real = RealRow(rows.source, step.chain, step.number, copied if copied >= 0 else None, anchor, rows.depth)
         before = open_rows(self.root, rows.folder) if anchor else None
         return replace(step, real=real, changed=_differs(before, step, values))
 

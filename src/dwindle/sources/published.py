@@ -13,10 +13,11 @@ import numpy as np
 
 from dwindle.contracts import REAL, Column, IntArray, Kind, Provenance, Rows, Seed, Within
 from dwindle.data.pictures import Parts, parted, refuse_too_many
-from dwindle.data.published import PublishedSet, Shelf, shelf_of
+from dwindle.data.published import LAW, PublishedSet, Shelf, shelf_of
 from dwindle.data.shards import write_shard
 from dwindle.data.tables import groups_of
 from dwindle.data.workspace import publish_folder
+from dwindle.errors import DataDamaged
 
 __all__ = ["Published"]
 
@@ -123,11 +124,17 @@ class Published:
         return groups_of(rows, self._columns())
 
     def card(self) -> Mapping[str, str]:
-        """Return dwindle in the version that published all folders, the licence that all name, and their digest."""
+        """Return dwindle in the version that published all folders, what their real rows were taken from, a digest.
+
+        The licence is the one that all sources behind the folders name; empty where one is not known.
+        """
         sets = self._shelf.sets
         versions = [known.manifest.environment.get("dwindle", "") for known in sets]
-        licences = [dict(known.manifest.facts.get("source", {})).get("licence", "") for known in sets]
+        sources = [_source_of(known) for known in sets]
+        licences = [dict(source or {}).get("licence", "") for source in sources]
         told = {"package": "dwindle", "version": _agreed(versions), "licence": _agreed(licences)}
+        made_of = [_taken_from(source, licensed=not told["licence"]) for source in sources]
+        told |= {"made_of": "; ".join(dict.fromkeys(made_of))}
         return told | {"sha256": self.digest}
 
     @classmethod
@@ -160,6 +167,24 @@ def _purposes(shelf: Shelf) -> str:
 def _agreed(texts: Sequence[str]) -> str:
     """Return what all say, empty if they do not."""
     return texts[0] if len(set(texts)) == 1 else ""
+
+
+def _source_of(known: PublishedSet) -> Mapping[str, str] | None:
+    try:
+        return known.source
+    except DataDamaged:  # a neighbour's manifest, on which no row depends
+        return None
+
+
+def _taken_from(source: Mapping[str, str] | None, *, licensed: bool) -> str:
+    """Return in words what real rows were taken from, and with which licence where that is asked for."""
+    if source is None:
+        return "a source that is not known"
+    if not source:
+        return LAW
+    package = " ".join(filter(None, (source.get("package"), source.get("version")))) or "files of a user's"
+    licence = f", licence {source.get('licence') or 'not known'}" if licensed else ""
+    return source.get("made_of") or f"rows of {package}{licence}"
 
 
 def _kind(shelf: Shelf) -> Kind:
