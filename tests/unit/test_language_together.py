@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,7 +127,15 @@ def test_no_process_trains_on_when_the_one_that_started_it_is_killed(tmp_path):
     waited(lambda: not list(tmp_path.glob("dwindle-*")), 20)
 
 
-def test_an_interrupted_fit_leaves_no_process(two, tmp_path):
+@pytest.fixture
+def interruptible():
+    """Have Ctrl-C interrupt, whatever an earlier test of this process has made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_fit_leaves_no_process(two, tmp_path, interruptible):
     crew = []
 
     def interrupt():
