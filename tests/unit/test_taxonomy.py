@@ -88,6 +88,7 @@ def test_the_tree_that_ships_has_all_branches_of_lab_and_is_documented():
     assert {"skills/foundational", "skills/compositional", "knowledge/geography"} <= tops
     assert source.card()["sha256"] == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
     assert source.prompt == 6  # which presets write as `prompt`
+    assert source.length == source.draw(3, first=0, chains=1, seed=SEED).values.shape[2]
     assert source.symbols == 149
 
 

@@ -66,6 +66,11 @@ class Taxonomy(OfLaw):
         """Return how many tokens of a row stand before the answer."""
         return self._population().prompt
 
+    @property
+    def length(self) -> int:
+        """Return how many tokens a row has."""
+        return int(self._population().values.shape[1])
+
     def log_prob(self, rows: Rows) -> FloatArray:
         """Return the exact log-probability of each row, nats, (c, n); -inf for what is no example of the tree."""
         found, shares = self._population(), self._population().shares

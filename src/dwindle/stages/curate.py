@@ -75,8 +75,7 @@ def _facts(job: Job, rows: Rows, shards: list[str], keep: Sequence[int] = ()) ->
     """Return what a manifest tells of a dataset's rows, and how deep those are that it keeps for later ones."""
     by_origin = _by_origin(rows)
     total = sum(by_origin.values())
-    synthetic = sum(count for origin, count in by_origin.items() if origin > 0)
-    depths = _depths(job)
+    depths, rounds = _depths(job), _rounds(job, rows)
     origins = sorted({REAL, *by_origin, *(origin for origin in keep if origin in depths)})
     return {
         "shards": shards,
@@ -84,9 +83,9 @@ def _facts(job: Job, rows: Rows, shards: list[str], keep: Sequence[int] = ()) ->
         "chains": rows.chains,
         "content": job.recipe.content,
         "rows": {"total": total, "origin": {_ORIGINS.get(o, f"{o}"): count for o, count in by_origin.items()}},
-        "synthetic_ratio": synthetic / total if total else 0.0,
+        "synthetic_ratio": (total - rounds.get(0, 0)) / total if total else 0.0,
         "depths": {_ORIGINS.get(origin, f"{origin}"): depths[origin] for origin in origins},
-        "rounds": {str(depth): count for depth, count in sorted(_rounds(job, rows).items())},
+        "rounds": {str(depth): count for depth, count in sorted(rounds.items())},
         "purpose": job.recipe.purpose,
         "stage": job.recipe.training_stage(job.generation),
         "dropped": {},
