@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from dwindle.data.rows import REAL, Array, FloatArray, IntArray, Provenance, Rows
+from dwindle.data.streams import WithEnd
 from dwindle.seeds import Seed
 
-__all__ = ["Album", "FileState", "OfPictures", "Parts", "digest_of_files", "parted", "refuse_too_many", "state_of"]
+__all__ = ["Album", "FileState", "OfPictures", "digest_of_files", "state_of"]
 
 
 FileState = tuple[Path, int, int]
@@ -49,7 +49,7 @@ class Album:
         return np.asarray(self.levels[numbers].reshape(*numbers.shape, -1) / 255.0)
 
 
-class OfPictures(ABC):
+class OfPictures(WithEnd):
     """What sources of pictures with an end have in common: their rows are the pixels of an album.
 
     The held-out pictures are chosen by the root seed alone: they are the same for all lineages of a sweep, and no seed
@@ -63,7 +63,6 @@ class OfPictures(ABC):
     of_light: ClassVar[bool] = True
     """Whether a high level is light, as in photographs; else it is ink."""
 
-    held_out: int
     labels: bool
 
     @abstractmethod
@@ -71,21 +70,8 @@ class OfPictures(ABC):
         """Return the pictures, read once a process."""
 
     @property
-    def capacity(self) -> int:
-        """Return the pictures that are not held out."""
-        return len(self._album().levels) - self.held_out
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d)."""
-        return self._rows(self._parts(seed).held_out[None], 0)
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's permutation of the other pictures, (c, n, d).
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return self._rows(self._parts(seed).streamed(count, first=first, chains=chains, seed=seed), first)
+    def _size(self) -> int:
+        return len(self._album().levels)
 
     def pixels(self) -> tuple[int, int, int]:
         """Return height, width and colours."""
@@ -106,66 +92,10 @@ class OfPictures(ABC):
         """Return what the pictures were taken from."""
         return self._album().card
 
-    def _parts(self, seed: Seed) -> Parts:
-        return parted(type(self).__name__.lower(), seed.root, len(self._album().levels), self.held_out)
-
-    def _rows(self, numbers: IntArray, first: int) -> Rows:
+    def _rows(self, numbers: IntArray, first: int, seed: Seed) -> Rows:
         album = self._album()
         provenance = Provenance.of(REAL, *numbers.shape, first=first, source=numbers)
         return Rows(album.values(numbers), None, provenance, album.classes[numbers] if self.labels else None)
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """The numbers of the rows that are held out, and of the others, each in order.
-
-    Args:
-        name: whose rows they are.
-        held_out: numbers of the held-out rows.
-        others: numbers of the others.
-    """
-
-    name: str
-    held_out: IntArray
-    others: IntArray
-
-    def streamed(self, count: int, *, first: int, chains: int, seed: Seed) -> IntArray:
-        """Return a block of each chain's permutation of the others, (c, n).
-
-        Raises:
-            ValueError: if there are not so many.
-        """
-        if first + count > len(self.others):
-            asked = f"rows {first}..{first + count - 1} of a stream were asked for"
-            there = f"{len(self.others)} beside its {len(self.held_out)} held-out rows"
-            raise ValueError(f"{asked}, {self.name} has {there}")
-        order = np.tile(self.others, (chains, 1))
-        seed.at("stream").numpy().permuted(order, axis=1, out=order)
-        return order[:, first : first + count]
-
-
-@lru_cache(maxsize=16)
-def parted(name: str, root: int, count: int, held_out: int) -> Parts:
-    """Return what of a source's rows is held out.
-
-    Args:
-        name: whose rows; another name parts otherwise.
-        root: the root seed.
-        count: how many rows there are.
-        held_out: how many of them are held out.
-    """
-    order = Seed(root, (name, "split")).numpy().permutation(count).astype(np.int64)
-    return Parts(name, np.sort(order[:held_out]), np.sort(order[held_out:]))
-
-
-def refuse_too_many(held_out: int, count: int, what: str) -> None:
-    """Refuse to hold out so many rows that less than two are left to train on.
-
-    Raises:
-        ValueError: with how many there are.
-    """
-    if held_out > count - 2:
-        raise ValueError(f"held_out {held_out} leaves fewer than 2 of the {count} {what}")
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:

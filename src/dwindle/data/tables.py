@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,8 +12,9 @@ from importlib.resources import as_file, files
 import numpy as np
 
 from dwindle.data.columns import Column
-from dwindle.data.pictures import Parts, digest_of_files, parted
+from dwindle.data.pictures import digest_of_files
 from dwindle.data.rows import REAL, FloatArray, IntArray, Provenance, Rows
+from dwindle.data.streams import WithEnd
 from dwindle.seeds import Seed
 
 __all__ = ["OfGroupedTables", "OfTables", "Table", "classified", "groups_of", "shipped"]
@@ -34,7 +35,7 @@ class Table:
     card: Mapping[str, str]
 
 
-class OfTables(ABC):
+class OfTables(WithEnd):
     """What sources of tables with an end have in common.
 
     The held-out rows are chosen by the root seed alone: they are the same for all lineages of a sweep, and no seed of
@@ -52,34 +53,18 @@ class OfTables(ABC):
         """Return the table, read once a process."""
 
     @property
-    def capacity(self) -> int:
-        """Return the rows that are not held out."""
-        return len(self._table().values) - self.held_out
+    def _size(self) -> int:
+        return len(self._table().values)
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns, in the order of a row's values."""
         return self._table().columns
 
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d)."""
-        return self._rows(self._parts(seed).held_out[None], 0)
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's permutation of the other rows, (c, n, d).
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return self._rows(self._parts(seed).streamed(count, first=first, chains=chains, seed=seed), first)
-
     def card(self) -> Mapping[str, str]:
         """Return what the rows were taken from."""
         return self._table().card
 
-    def _parts(self, seed: Seed) -> Parts:
-        return parted(type(self).__module__.rpartition(".")[2], seed.root, len(self._table().values), self.held_out)
-
-    def _rows(self, numbers: IntArray, first: int) -> Rows:
+    def _rows(self, numbers: IntArray, first: int, seed: Seed) -> Rows:
         provenance = Provenance.of(REAL, *numbers.shape, first=first, source=numbers)
         return Rows(self._table().values[numbers], provenance=provenance)
 

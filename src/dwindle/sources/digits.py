@@ -12,7 +12,8 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 
 from dwindle.contracts import REAL, Array, FloatArray, IntArray, Kind, Provenance, Rows, Seed, Within
-from dwindle.data.pictures import Parts, digest_of_files, parted
+from dwindle.data.pictures import digest_of_files
+from dwindle.data.streams import WithEnd, parted
 
 __all__ = ["Digits"]
 
@@ -20,7 +21,7 @@ _IMAGES, _SIDE, _BLACKEST = 1797, 8, 16.0
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(WithEnd):
     """Handwritten digits, 1797 images of 8 x 8 pixels, as coordinates on their first principal components or as pixels.
 
     The held-out images are chosen by the root seed alone: they are the same for all lineages of a sweep, and no seed of
@@ -48,21 +49,8 @@ class Digits:
             raise ValueError(f"space pixels has 64 dimensions, so dimensions {self.dimensions} would change nothing")
 
     @property
-    def capacity(self) -> int:
-        """Return the images that are not held out."""
-        return _IMAGES - self.held_out
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, (1, n, d)."""
-        return self._rows(self._parts(seed).held_out[None], 0, seed)
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's permutation of the other images, (c, n, d).
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return self._rows(self._parts(seed).streamed(count, first=first, chains=chains, seed=seed), first, seed)
+    def _size(self) -> int:
+        return _IMAGES
 
     def pixels(self) -> tuple[int, int, int] | None:
         """Return height, width and colours where rows are pixels, else None."""
@@ -96,9 +84,6 @@ class Digits:
     def smallest(cls) -> Self:
         """Return four components."""
         return cls(dimensions=4)
-
-    def _parts(self, seed: Seed) -> Parts:
-        return parted("digits", seed.root, _IMAGES, self.held_out)
 
     def _frame(self, seed: Seed) -> _Frame:
         return _frame(seed.root, self.held_out, self.dimensions)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 import numpy as np
 
 from dwindle.contracts import Array, Kind, Within
-from dwindle.data.pictures import Album, FileState, OfPictures, digest_of_files, refuse_too_many, state_of
+from dwindle.data.pictures import Album, FileState, OfPictures, digest_of_files, state_of
+from dwindle.data.streams import refuse_too_many
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,7 +16,8 @@ from typing import IO, Annotated, ClassVar, Literal, Self, cast
 import numpy as np
 
 from dwindle.contracts import Array, Kind, Within
-from dwindle.data.pictures import Album, FileState, OfPictures, refuse_too_many, state_of
+from dwindle.data.pictures import Album, FileState, OfPictures, state_of
+from dwindle.data.streams import refuse_too_many
 
 __all__ = ["Mnist"]
 

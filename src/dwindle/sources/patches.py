@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 
 from dwindle.contracts import Array, Kind, Within
-from dwindle.data.pictures import Album, OfPictures, digest_of_files, refuse_too_many
+from dwindle.data.pictures import Album, OfPictures, digest_of_files
+from dwindle.data.streams import refuse_too_many
 
 __all__ = ["Patches"]
 

@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Self, cast, get_args
 import numpy as np
 
 from dwindle.contracts import REAL, Column, IntArray, Kind, Provenance, Rows, Seed, Within
-from dwindle.data.pictures import Parts, parted, refuse_too_many
 from dwindle.data.published import LAW, PublishedSet, Shelf, shelf_of
 from dwindle.data.shards import write_shard
+from dwindle.data.streams import WithEnd, refuse_too_many
 from dwindle.data.tables import groups_of
 from dwindle.data.workspace import publish_folder
 from dwindle.errors import DataDamaged
@@ -23,7 +23,7 @@ __all__ = ["Published"]
 
 
 @dataclass(frozen=True)
-class Published:
+class Published(WithEnd):
     """Rows of datasets that were published before, each once, whatever lineage and chain it belongs to.
 
     What a row is, its columns and the names of its classes are read from the manifests; where an older one does not
@@ -68,9 +68,8 @@ class Published:
         refuse_too_many(self.held_out, len(shelf.values), "rows of the folders")
 
     @property
-    def capacity(self) -> int:
-        """Return the rows that are not held out."""
-        return len(self._shelf.values) - self.held_out
+    def _size(self) -> int:
+        return len(self._shelf.values)
 
     @property
     def symbols(self) -> int | None:
@@ -79,18 +78,6 @@ class Published:
             return None
         told = [int(known.content.get("symbols", 0)) for known in self._shelf.sets]
         return max(*told, int(self._shelf.values.max(initial=0)) + 1)
-
-    def draw_held_out(self, *, seed: Seed) -> Rows:
-        """Return the held-out rows, c = 1."""
-        return self._rows(self._parts(seed).held_out[None], 0)
-
-    def draw(self, count: int, *, first: int, chains: int, seed: Seed) -> Rows:
-        """Return a block of each chain's permutation of the other rows.
-
-        Raises:
-            ValueError: if a stream does not hold so many rows.
-        """
-        return self._rows(self._parts(seed).streamed(count, first=first, chains=chains, seed=seed), first)
 
     def depth(self) -> int:
         """Return the most synthetic ancestors of any row of the folders."""
@@ -149,10 +136,7 @@ class Published:
     def _columns(self) -> tuple[Column, ...]:
         return _columns(self._shelf.sets) if self.kind == "tables" else ()
 
-    def _parts(self, seed: Seed) -> Parts:
-        return parted("published", seed.root, len(self._shelf.values), self.held_out)
-
-    def _rows(self, numbers: IntArray, first: int) -> Rows:
+    def _rows(self, numbers: IntArray, first: int, seed: Seed) -> Rows:
         shelf = self._shelf
         provenance = Provenance.of(REAL, *numbers.shape, first=first, source=numbers)
         labels = None if shelf.labels is None else shelf.labels[numbers]

@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 
 from dwindle.contracts import Array, Column, FloatArray, Kind, Within
-from dwindle.data.pictures import digest_of_files, refuse_too_many
+from dwindle.data.pictures import digest_of_files
+from dwindle.data.streams import refuse_too_many
 from dwindle.data.tables import OfGroupedTables, Table
 from dwindle.errors import nearest
 
