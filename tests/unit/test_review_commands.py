@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from dwindle.config.sweep import load_sweep
+from dwindle.contracts import Rows, Seed
+from dwindle.curators.learned_reward import LearnedReward
 from dwindle.errors import Undecided
 from dwindle.plan import unroll
 from dwindle.stages.runner import run_stage
@@ -80,7 +83,11 @@ def test_a_review_is_shown_answered_listed_and_its_ranking_handed_on(waiting, dw
     assert "--approve --reviewer" not in page
     assert "No review is open" in dwindle("review", "--list", *params).out
     (line,) = dwindle("review", "one", "--rankings", *params).out.splitlines()
-    assert [len(row) for row in json.loads(line)["ranking"]] == [2, 2]
+    better, worse = json.loads(line)["ranking"]
+    (root / "rankings.jsonl").write_text(f"{line}\n")
+    learned = LearnedReward(rankings=str(root / "rankings.jsonl"), action="top", fraction=0.5)
+    ranked = Rows(np.array([[worse, better]]))
+    assert learned.curate(ranked, anchor=ranked, seed=Seed(0)).kept.tolist() == [[False, True]]
     assert run_stage(root, "train@one-g002", plan=unroll(load_sweep(root / "params.yaml"))).ran
     assert "one/2 is approved already" in dwindle("review", "one/2", "--reject", *params).err
     assert "open until" in dwindle("review", "one/2", "--again", *params).out
