@@ -22,15 +22,15 @@ from dwindle.data.shards import shard_files
 from dwindle.data.workspace import read_document
 from dwindle.errors import DataDamaged
 from dwindle.plan import STAGES, Plan
+from dwindle.review import case_path
 from dwindle.stages.seconds import stage_seconds
 from dwindle.stages.steps import output
 
-__all__ = ["NOT_TIMED", "SHARED", "Cost", "costs", "in_all", "money"]
+__all__ = ["SHARED", "Cost", "costs", "in_all", "money"]
 
 SHARED = "real rows"
 """What stands in place of a lineage for what all lineages of a source share."""
 
-NOT_TIMED = "a stage was not timed here"
 _HOUR, _MILLION, _GIGABYTE = 3600.0, 1e6, 1e9
 
 
@@ -243,13 +243,10 @@ def _devices(root: Path, plan: Plan, key: str, manifests: Mapping[str, Manifest 
 
 def _minutes(root: Path, name: str, generation: int) -> float:
     """Return the minutes that reviewers wrote down, in earlier cases of the same generation too."""
-    for spelled in (f"{generation:03d}", f"{generation}"):
-        try:
-            document = json.loads((root / "reviews" / name / f"{spelled}.json").read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-        return math.fsum(_told(document))
-    return 0.0
+    try:
+        return math.fsum(_told(json.loads(case_path(root, name, generation).read_bytes())))
+    except (OSError, ValueError, RecursionError):
+        return 0.0
 
 
 def _told(document: Any) -> Iterator[float]:

@@ -14,7 +14,7 @@ import numpy as np
 from dwindle.data.manifest import MANIFEST
 from dwindle.data.rows import Rows
 from dwindle.plan import Plan
-from dwindle.provenance.datasets import Dataset, datasets, recorded_digest
+from dwindle.provenance.datasets import Dataset, datasets, origin_name, recorded_digest
 from dwindle.provenance.opened import open_rows
 from dwindle.provenance.tree import by_origin
 from dwindle.report.text_table import TextTable
@@ -129,8 +129,7 @@ def _counted(dataset: Dataset, rows: Rows) -> dict[str, int]:
     """Return the rows of all chains by origin."""
     assert rows.provenance is not None
     found, counts = np.unique(rows.provenance.origin[rows.filled_weights() > 0], return_counts=True)
-    names = {0: "real", -1: "fresh"}
-    told = [dataset.told(names.get(origin, f"{origin}")) for origin in found.tolist()]
+    told = [dataset.told(origin_name(origin)) for origin in found.tolist()]
     return dict(zip(told, counts.tolist(), strict=True))
 
 

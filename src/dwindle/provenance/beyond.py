@@ -13,7 +13,7 @@ from dwindle.data.manifest import read_manifest
 from dwindle.errors import BadInput, DataDamaged
 from dwindle.plan import PLAN, Plan, read_plan
 from dwindle.provenance.ancestry import ancestors, hold_to_maker, hold_to_rows, real_rows
-from dwindle.provenance.datasets import datasets, entry_of, recorded_digest
+from dwindle.provenance.datasets import datasets, entry_of, origin_name, recorded_digest
 from dwindle.provenance.digests import walk_by_digests
 from dwindle.provenance.opened import Opened, open_rows
 from dwindle.provenance.walking import Walk, walk_from
@@ -80,7 +80,7 @@ def _row_behind(source: Published, folder: str, shard: str, line: int) -> Beyond
     known = rows.shards[shard].provenance
     assert known is not None
     number = int(known.origin[chain, own])
-    origin = {0: "real", -1: "fresh"}.get(number, f"{number}")
+    origin = origin_name(number)
     depth = int(rows.manifest.facts.get("depths", {}).get(origin, _deepest(source, rows.manifest.facts)))
     walk, ended = _walked(path, (chain, place), number)
     return Beyond(folder, depth, shard, line, origin, walk, ended)

@@ -9,13 +9,24 @@ from typing import Any
 
 from dwindle.components import name_of
 from dwindle.data.manifest import Manifest, read_manifest
+from dwindle.data.rows import FRESH, REAL
 from dwindle.errors import BadInput, nearest
 from dwindle.plan import Plan
 from dwindle.stages.endings import endings
 from dwindle.stages.glance import Glance
 from dwindle.versioning.lock_file import recorded_hashes
 
-__all__ = ["Dataset", "Producer", "datasets", "entry_of", "family_of", "number_of", "producer_of", "recorded_digest"]
+__all__ = [
+    "Dataset",
+    "Producer",
+    "datasets",
+    "entry_of",
+    "family_of",
+    "number_of",
+    "origin_name",
+    "producer_of",
+    "recorded_digest",
+]
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,11 @@ class Dataset:
 def _in_order(origin: str) -> int:
     """Real rows first, then fresh ones, then those of each generation."""
     return int(origin) if origin.isdigit() else {"real": -2}.get(origin, -1)
+
+
+def origin_name(origin: int) -> str:
+    """Return the name that manifests have for an origin: `real`, `fresh`, or the generation that made the rows."""
+    return {REAL: "real", FRESH: "fresh"}.get(origin, f"{origin}")
 
 
 def entry_of(plan: Plan, lineage: str, generation: int) -> Mapping[str, Any]:

@@ -11,11 +11,11 @@ import numpy as np
 
 from dwindle.config.recipe import Recipe
 from dwindle.contracts import Labelled, Tabular
-from dwindle.data.columns import Column
 from dwindle.data.manifest import Manifest, read_manifest, verify
 from dwindle.data.rows import Array, IntArray, Rows
 from dwindle.data.shards import read_shard, shard_files
 from dwindle.errors import DataDamaged
+from dwindle.report.wording import spelled_cell
 
 __all__ = ["Opened", "Place", "open_rows", "shown_row", "whole_manifest"]
 
@@ -122,13 +122,7 @@ def _spelled(source: Any, values: Array) -> str:
         return line if len(line) <= _LETTERS else f"{line[:_LETTERS]} ..."
     if isinstance(source, Tabular):
         pairs = zip(source.columns(), values.tolist(), strict=True)
-        return ", ".join(f"{column.name} {_cell(column, value)}" for column, value in pairs)
+        return ", ".join(f"{column.name} {spelled_cell(column, value)}" for column, value in pairs)
     numbers = np.atleast_1d(values)
     told = " ".join(f"{number:.4g}" for number in numbers[:_NUMBERS].tolist())
     return told if len(numbers) <= _NUMBERS else f"{told} ... ({len(numbers)} numbers)"
-
-
-def _cell(column: Column, value: float) -> str:
-    """Return a level by its name, and a number, or what is no level, as it stands."""
-    known = column.categorical and value in range(len(column.levels))
-    return column.levels[int(value)] if known else f"{value:.4g}"

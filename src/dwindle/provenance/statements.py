@@ -14,12 +14,9 @@ from dwindle.plan import Plan
 from dwindle.provenance.ancestry import RealRows, real_rows
 from dwindle.provenance.datasets import Dataset
 from dwindle.provenance.tree import by_origin
-from dwindle.report.curation import PLACES
-from dwindle.report.wording import quoted
+from dwindle.report.curation import quoted_bias
 
 __all__ = ["Statements", "alarms", "biases", "statements"]
-
-_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -152,14 +149,8 @@ def _counted(reasons: Mapping[str, int]) -> str:
 
 def biases(entry: Mapping[str, Any]) -> dict[str, str]:
     """Return the bias of a curator as text, by measure; without what is undefined."""
-    told = {name: quoted(*_ends(found)) for name, found in entry.get("bias", {}).items()}
-    return {name: text for name, text in told.items() if entry["bias"][name].get("mean") is not None}
-
-
-def _ends(found: Mapping[str, Any]) -> tuple[float, float, float]:
-    mean, low, high = (found.get(end) for end in ("mean", "low", "high"))
-    ends = (_NAN if end is None else round(float(end), PLACES) for end in (mean, low, high))
-    return next(ends), next(ends), next(ends)
+    known = {name: found for name, found in entry.get("bias", {}).items() if found.get("mean") is not None}
+    return {name: quoted_bias(found) for name, found in known.items()}
 
 
 def alarms(dataset: Dataset) -> list[str]:

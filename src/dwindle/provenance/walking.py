@@ -15,7 +15,7 @@ from dwindle.data.manifest import read_manifest
 from dwindle.errors import BadInput, DataDamaged
 from dwindle.plan import Plan
 from dwindle.provenance.ancestry import Ancestor, RealRows, ancestors, hold_to_maker, hold_to_rows, real_rows
-from dwindle.provenance.datasets import Producer, datasets, entry_of, recorded_digest
+from dwindle.provenance.datasets import Producer, datasets, entry_of, origin_name, recorded_digest
 from dwindle.provenance.opened import Opened, Place, open_rows, shown_row
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class _Walker:
             origin, asked = int(known.origin[chain, own]), int(known.source[chain, own])
             row = int((opened.places(chain) < place).sum())
             shown = shown_row(self.plan.recipe(self.lineage), rows, chain, own)
-            step = Step(opened.found(chain, place), chain, row, shown, _named(origin), int(known.row[chain, own]))
+            step = Step(opened.found(chain, place), chain, row, shown, origin_name(origin), int(known.row[chain, own]))
             values = rows.values[chain, own]
             if origin in (REAL, FRESH):
                 yield self._drawn(step, origin, asked, values)
@@ -213,10 +213,6 @@ class _Walker:
         if folder.endswith(".json"):
             raise DataDamaged(f"generation {origin} of {self.lineage}: prompt {place}, but the plan says it asked none")
         return open_rows(self.root, folder)
-
-
-def _named(origin: int) -> str:
-    return {REAL: "real", FRESH: "fresh"}.get(origin, f"{origin}")
 
 
 def _differs(before: Opened | None, step: Step, values: Array) -> bool | None:

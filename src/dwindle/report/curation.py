@@ -15,7 +15,7 @@ from dwindle.report.wording import quoted
 from dwindle.stages.results import evaluations, fired, is_done
 from dwindle.stages.steps import output
 
-__all__ = ["PLACES", "curation_tables"]
+__all__ = ["curation_tables", "quoted_bias"]
 
 _BIAS = {
     "variance_factor": "variance x",
@@ -25,7 +25,7 @@ _BIAS = {
 }
 """How the measures of a curator's bias are headed, which `dwindle.data.biases` defines."""
 
-PLACES = 12
+_PLACES = 12
 """Decimal places beyond which a measure of bias is what rounding has left."""
 
 
@@ -107,7 +107,7 @@ def _biases(works: Mapping[str, Mapping[str, _Work]]) -> TextTable:
     for lineage, by_curator in works.items():
         for curator, work in by_curator.items():
             if work.bias:
-                told = [_quoted(work.bias.get(measure)) for measure in _BIAS]
+                told = [quoted_bias(work.bias.get(measure)) for measure in _BIAS]
                 alarms = f"{work.alarms} of {work.generations}" if work.alarms else ""
                 lines.append((lineage, curator, *told, alarms))
     return TextTable(
@@ -119,11 +119,12 @@ def _biases(works: Mapping[str, Mapping[str, _Work]]) -> TextTable:
     )
 
 
-def _quoted(measured: Mapping[str, Any] | None) -> str:
+def quoted_bias(measured: Mapping[str, Any] | None) -> str:
+    """Return a measure of a curator's bias with its interval; `undefined` where it is, or was not taken."""
     if measured is None or measured["mean"] is None:
         return "undefined"
     ends = [float("nan") if measured[end] is None else measured[end] for end in ("low", "high")]
-    return quoted(*(round(end, PLACES) for end in (measured["mean"], *ends)))
+    return quoted(*(round(end, _PLACES) for end in (measured["mean"], *ends)))
 
 
 def _gates(root: Path, plan: Plan) -> TextTable:

@@ -22,9 +22,10 @@ from dwindle.report.series import HEADLINES, measure_of
 from dwindle.report.text_table import TextTable
 from dwindle.report.wording import UNDEFINED, heading, quoted
 from dwindle.review import Case, case_path, has_trained, values_of
+from dwindle.review.sample import training_folder
 from dwindle.stages.results import evaluations
 
-__all__ = ["Material", "commands_of", "material_of", "sample_table", "trained_already", "write_review_page"]
+__all__ = ["Material", "material_of", "sample_table", "trained_already", "write_review_page"]
 
 _REAL = 6
 """Real rows to compare with."""
@@ -72,7 +73,7 @@ def material_of(root: Path, plan: Plan, case: Case) -> Material:
     recipe, name, generation = plan.recipe(case.lineage), case.lineage, case.generation
     entries = entries_of(case.shown, values_of(root, case.shown))
     kept = sum(row.kept for row in case.shown)
-    folders = {t: root / f"data/{name}/{t:03d}/train" for t in range(1, generation + 1)}
+    folders = {t: root / training_folder(name, t) for t in range(1, generation + 1)}
     manifests: dict[int, Manifest | None] = {t: read_manifest(folder) for t, folder in folders.items()}
     anchor = root / str(plan.chain[chain_key(name, generation)]["real"])
     real = real_entries(some_rows(recipe, anchor, 0, _REAL)) if read_manifest(anchor) is not None else []
@@ -116,7 +117,7 @@ def _question(material: Material) -> Section:
         tag("ul", [tag("li", answer) for answer in answers], class_="answers") if still else None,
         tag("p", f"{case.told[:1].upper()}{case.told[1:]}.{terms}"),
         tag("p", f"{trained_already(case)}.", class_="warning") if material.trained else None,
-        tag("pre", tag("code", "\n".join(commands_of(case))), tabindex=0, role="region", aria_label="Commands"),
+        tag("pre", tag("code", "\n".join(_commands(case))), tabindex=0, role="region", aria_label="Commands"),
         _decisions(case),
     ]
     how = "Answer on the flow run's page, or with one of these commands."
@@ -132,7 +133,7 @@ def trained_already(case: Case) -> str:
     )
 
 
-def commands_of(case: Case) -> list[str]:
+def _commands(case: Case) -> list[str]:
     """Return the commands that answer an open case, or ask anew about a settled one."""
     if case.outcome != "open":
         return [f"dwindle review {case.name} --again"]

@@ -15,6 +15,7 @@ from dwindle.report.grid import pictured, rendered
 from dwindle.report.images import levels_of
 from dwindle.report.page.markup import Markup, raw, tag
 from dwindle.report.page.tables import wide
+from dwindle.report.wording import spelled_cell
 from dwindle.review import Shown
 
 __all__ = [
@@ -90,10 +91,7 @@ def _cells(recipe: Recipe, values: Array) -> list[str]:
     """Return the values of a row, levels by their names."""
     if isinstance(recipe.source, Tabular):
         columns = recipe.source.columns()
-        return [
-            column.levels[int(value)] if column.categorical and 0 <= value < len(column.levels) else f"{value:.4g}"
-            for column, value in zip(columns, values.tolist(), strict=True)
-        ]
+        return [spelled_cell(column, value) for column, value in zip(columns, values.tolist(), strict=True)]
     return [f"{value:.4g}" for value in np.atleast_1d(values).tolist()]
 
 

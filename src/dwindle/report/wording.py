@@ -9,8 +9,9 @@ import numpy as np
 
 from dwindle import contracts
 from dwindle.contracts import Measure, Source
+from dwindle.data.columns import Column
 
-__all__ = ["UNDEFINED", "heading", "question", "quoted", "real_value"]
+__all__ = ["UNDEFINED", "heading", "question", "quoted", "real_value", "spelled_cell"]
 
 UNDEFINED = "\N{EN DASH}"
 
@@ -74,6 +75,12 @@ _QUESTIONS: Mapping[str, str] = {
 }
 
 _ARROWS = {"lower": "↓", "higher": "↑"}
+
+
+def spelled_cell(column: Column, value: float) -> str:
+    """Return a value of a table: a level by its name, and a number, or what is no level, as it stands."""
+    known = column.categorical and value in range(len(column.levels))
+    return column.levels[int(value)] if known else f"{value:.4g}"
 
 
 def question(name: str, measure: Measure) -> str:

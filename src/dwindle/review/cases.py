@@ -9,6 +9,7 @@ from pathlib import Path
 from dwindle.data.manifest import read_manifest
 from dwindle.data.workspace import held, publish_document, read_document, sweep_litter
 from dwindle.errors import BadInput, DataDamaged, Rejected, Undecided
+from dwindle.plan import generation_folder
 from dwindle.review.case import Case, Decision, now, spelled
 from dwindle.review.sample import dataset_of, drawn_sample, values_of
 from dwindle.review_terms import Review
@@ -48,7 +49,7 @@ def find_case(root: Path, lineage: str, generation: int, *, timed: bool = True) 
 
 def has_trained(root: Path, case: Case) -> bool:
     """Say whether a model of the generation stands that was made of the dataset which the case is about."""
-    model = read_manifest(root / f"models/{case.lineage}/{case.generation:03d}")
+    model = read_manifest(root / f"models/{generation_folder(case.lineage, case.generation)}")
     return model is not None and model.inputs.get("train") == case.digest
 
 

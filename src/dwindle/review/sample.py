@@ -13,10 +13,11 @@ from dwindle.data.manifest import Manifest, read_manifest
 from dwindle.data.rows import Array, Rows
 from dwindle.data.shards import read_shard
 from dwindle.errors import DataDamaged
+from dwindle.plan import generation_folder
 from dwindle.review.case import Shown
 from dwindle.seeds import Seed
 
-__all__ = ["dataset_of", "drawn_sample", "generated_folder", "training_folder", "values_of"]
+__all__ = ["dataset_of", "drawn_sample", "training_folder", "values_of"]
 
 UNSAID = "not in the dataset"
 """The reason of a row that is not in the dataset where nothing says why."""
@@ -32,12 +33,12 @@ class _Found(NamedTuple):
 
 def training_folder(lineage: str, generation: int) -> str:
     """Return the folder of the dataset that trains a generation, below the workspace."""
-    return f"data/{lineage}/{generation:03d}/train"
+    return f"data/{generation_folder(lineage, generation)}/train"
 
 
-def generated_folder(lineage: str, generation: int) -> str:
+def _generated_folder(lineage: str, generation: int) -> str:
     """Return the folder of the rows that were generated for it."""
-    return f"data/{lineage}/{generation:03d}/synthetic"
+    return f"data/{generation_folder(lineage, generation)}/synthetic"
 
 
 def dataset_of(root: Path, lineage: str, generation: int) -> Manifest:
@@ -103,7 +104,7 @@ def _dropped(root: Path, lineage: str, generation: int, manifest: Manifest) -> I
     rejected: Mapping[str, str] = manifest.facts.get("rejected", {})
     for reason, name in rejected.items():
         yield _found(root, folder, name, reason)
-    made = generated_folder(lineage, generation)
+    made = _generated_folder(lineage, generation)
     generated = None if rejected else read_manifest(root / made)
     if generated is None:
         return
